@@ -1,0 +1,79 @@
+# Every target sets up what it needs: `make run` on a fresh machine is enough.
+#   make PYTHON=python3.12 run    another interpreter, 3.11 or later
+PYTHON ?= python3
+UV ?= uv
+JOBS ?= 2
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+LOCKED := $(VENV)/.locked
+READY := $(VENV)/.ready
+TOO_OLD := "Headway needs Python 3.11 or later, this is " + sys.version.split()[0] + ": try make PYTHON=python3.12"
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test lint pytest docs refresh bench lock clean
+
+help:
+	@echo 'make run      set up .venv and show the demonstration'
+	@echo 'make test     lint, documentation build, all tests'
+	@echo 'make lint     ruff, mypy, the floors of the house'
+	@echo 'make docs     build the documentation into docs/_build/html'
+	@echo 'make refresh  rerun the commands that the documentation shows'
+	@echo 'make bench    run every benchmark'
+	@echo 'make lock     compute requirements.lock anew (needs uv)'
+	@echo 'make clean    remove everything that was made'
+
+# A new lock makes a new environment, so that nothing unlisted stays behind.
+$(LOCKED): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit($(TOO_OLD) if sys.version_info < (3, 11) else 0)'
+	@echo 'Setting up $(VENV) (once, about a minute)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(READY): $(LOCKED) pyproject.toml
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY)
+
+run: $(READY)
+	@$(VENV)/bin/headway demo
+
+test: lint docs
+	@$(MAKE) --no-print-directory pytest
+
+lint: $(READY)
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+pytest: $(READY)
+	$(RUN) -m pytest -n $(JOBS)
+
+# Built whole each time: an unchanged page would not repeat its warnings.
+docs: $(READY)
+	@rm -rf docs/generated
+	$(RUN) -m sphinx -q -n -W -E -b html docs docs/_build/html
+
+refresh: $(READY)
+	$(RUN) docs/refresh.py
+
+bench: $(READY)
+	@for bench in benchmarks/bench_*.py; do \
+		if [ -e "$$bench" ]; then $(RUN) "$$bench" || exit 1; else echo 'no benchmarks'; fi; \
+	done
+
+# The flags leave the addresses of package indexes out of the file.
+lock:
+	@{ echo '# Every package of the working environment, pinned with hashes for CPython 3.11 to 3.13.'; \
+	   echo '# Made by `make lock` from pyproject.toml; do not edit by hand.'; \
+	   $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	     --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml; \
+	} > requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist out docs/_build docs/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

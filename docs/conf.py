@@ -1,0 +1,64 @@
+"""Settings of the documentation: Sphinx with MyST pages, the Furo theme, and a reference made from docstrings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+from headway import __version__
+
+project = "Headway"
+author = "The Headway authors"
+project_copyright = "The Headway authors; Apache-2.0"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+
+# A dollar sign is a price here; formulas stand in math fences.
+myst_enable_extensions = ["deflist", "colon_fence", "attrs_inline"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autosummary_ignore_module_all = False
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = False
+napoleon_numpy_docstring = True
+# Prose such as "mapping of str to float" is for people; the signature has the exact type.
+napoleon_use_param = False
+napoleon_use_rtype = False
+napoleon_use_ivar = False
+
+nitpicky = True
+# Types of other packages: their inventories are not fetched, the build works offline.
+nitpick_ignore_regex = [
+    ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re)\..+"),
+    ("py:class", r"(ArrayLike|NDArray)"),
+    # Imported for type checking alone, so that listing the claims stays quick.
+    ("py:class", r"(Claim|ClaimResult)"),
+]
+
+html_theme = "furo"
+html_title = "Headway"
+html_copy_source = False
+html_show_sphinx = False
+
+
+def _prose_of_property(_app: Any, what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Keep "Weights [1]: those that ..." prose: the docstring reader takes words before a first colon for a type.
+
+    An empty comment takes the first line, and shows nothing.
+    """
+    if what == "property":
+        lines[:0] = ["..", ""]
+
+
+def setup(app: Any) -> None:
+    """Run before the docstring reader, whose priority is 500."""
+    app.connect("autodoc-process-docstring", _prose_of_property, priority=400)

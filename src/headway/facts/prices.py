@@ -1,0 +1,201 @@
+"""What API providers charge: dated price sheets, one fact at a time, each with its source.
+
+Facts only: ratios and what they might say about a model are the business of the rooms above.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from headway.facts.catalog import Column, Row, numbered_rows, packaged
+from headway.facts.check import not_negative
+from headway.facts.errors import InputError, UnknownNameError, unknown
+from headway.facts.sources import Source
+
+_PER_MTOK = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
+
+#: Columns of a price sheet.
+SHEET_COLUMNS: tuple[Column, ...] = (
+    Column("model", "text", "name of the model", required=True),
+    Column("provider", "text", "who charges it", required=True),
+    Column("mode", "text", "standard (default), fast, priority, batch or peak"),
+    Column("above", "quantity", "prompts longer than this are billed by this row", "tokens"),
+    Column("hours", "text", "hours of the day it holds"),
+    Column("input", "quantity", "price of input tokens", "dollars_per_mtok"),
+    Column("cache_write_5m", "quantity", "price of input kept for 5 minutes", "dollars_per_mtok"),
+    Column("cache_write_1h", "quantity", "price of input kept for 1 hour", "dollars_per_mtok"),
+    Column("cache_read", "quantity", "price of cached input tokens", "dollars_per_mtok"),
+    Column("output", "quantity", "price of output tokens", "dollars_per_mtok"),
+    Column("storage", "quantity", "price of keeping cached tokens", "dollars_per_mtok_hour"),
+    Column("speed", "quantity", "advertised output speed over the standard mode's", "count"),
+    Column("date", "date", "first day it is known to have held", required=True),
+    Column("until", "date", "last day it held"),
+    Column("note", "text", "what the reader should know"),
+)
+
+#: Unit of each kind of price fact.
+FIELD_UNITS: tuple[tuple[str, str], ...] = (
+    *((field, "$/Mtok") for field in _PER_MTOK),
+    ("storage", "$/Mtok-h"),
+    ("speed", "1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFact:
+    """One figure of one price sheet.
+
+    Parameters
+    ----------
+    model, provider : str
+        What is sold, and by whom.
+    field : str
+        ``input, cache_write_5m, cache_write_1h, cache_read, output`` [$/Mtok], ``storage`` [$/Mtok-h] or
+        ``speed`` (advertised output speed over the standard mode's) [1].
+    value : float
+        The figure, in `unit`.
+    unit : str
+        Unit of `value`.
+    mode : str
+        ``"standard"``, ``"fast"``, ``"priority"``, ``"batch"`` or ``"peak"``.
+    above : float
+        Prompts longer than this are billed at this figure [token].
+    date : str
+        First day it is known to have held, ISO 8601.
+    until : str
+        Last day it held; empty while it holds.
+    source : Source
+        Who says so.
+    note : str
+        What the reader should know.
+    """
+
+    model: str
+    provider: str
+    field: str
+    value: float
+    unit: str
+    mode: str
+    above: float
+    date: str
+    until: str
+    source: Source
+    note: str
+
+
+def _facts(sheet: Row) -> Iterator[PriceFact]:
+    for field, unit in FIELD_UNITS:
+        value = sheet.optional(field)
+        if value is not None:
+            yield PriceFact(
+                model=sheet.text("model"),
+                provider=sheet.text("provider"),
+                field=field,
+                value=value,
+                unit=unit,
+                mode=sheet.text("mode", "standard"),
+                above=sheet.optional("above") or 0.0,
+                date=sheet.text("date"),
+                until=sheet.text("until"),
+                source=sheet.sources[0],
+                note=sheet.text("note"),
+            )
+
+
+@cache
+def price_facts() -> tuple[PriceFact, ...]:
+    """Every price fact of the packaged table, in its order.
+
+    >>> len(price_facts()) > 100
+    True
+    """
+    sheets = numbered_rows(packaged("api_prices.toml"), "sheet", SHEET_COLUMNS)
+    return tuple(fact for sheet in sheets for fact in _facts(sheet))
+
+
+def price_models() -> tuple[str, ...]:
+    """Names of the models that have a price, in the order of the table."""
+    return tuple(dict.fromkeys(fact.model for fact in price_facts()))
+
+
+def price(model: str, field: str, *, mode: str = "standard", context: float = 0.0, on: str | None = None) -> PriceFact:
+    """The price fact of a model that applies to a prompt length and a day.
+
+    Parameters
+    ----------
+    model : str
+        Name of the model (``"gemini-3.1-pro"``).
+    field : str
+        Which figure; see :class:`PriceFact`.
+    mode : str
+        Service mode.
+    context : float
+        Length of the prompt, which chooses the tier [token].
+    on : str, optional
+        Day as YYYY-MM-DD; without it, the latest price that still holds, or the last one that did.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model, the field or the mode has no price, with what there is.
+    InputError
+        If no price is known for that day, or it is not a day.
+
+    Examples
+    --------
+    >>> price("gemini-3.1-pro", "output").value, price("gemini-3.1-pro", "output", context=250_000).value
+    (12.0, 18.0)
+    >>> fast = price("claude-opus-4.6", "output", mode="fast")
+    >>> fast.value, fast.unit
+    (150.0, '$/Mtok')
+    """
+    not_negative("context", context, "token")
+    if on is not None:
+        try:
+            datetime.date.fromisoformat(on)
+        except (TypeError, ValueError):
+            raise InputError("on", on, "a day as YYYY-MM-DD") from None
+    if model not in price_models():
+        raise unknown("model", model, price_models())
+    of_model = [fact for fact in price_facts() if fact.model == model]
+    if mode not in {fact.mode for fact in of_model}:
+        raise unknown("mode", mode, {fact.mode for fact in of_model})
+    found = [fact for fact in of_model if fact.mode == mode and fact.field == field]
+    if not found:
+        known = {fact.field for fact in of_model if fact.mode == mode}
+        raise unknown("price", field, known)
+    if on is None:
+        dated = [fact for fact in found if not fact.until] or found
+    else:
+        dated = [fact for fact in found if fact.date <= on and (not fact.until or on <= fact.until)]
+    tier = [fact for fact in dated if context > fact.above or fact.above == 0]
+    if not tier:
+        days = ", ".join(sorted({fact.date for fact in found}))
+        raise InputError("on", on or "now", f"a day for which a price is known (first days: {days})")
+    return max(tier, key=lambda fact: (fact.above, fact.date))
+
+
+def price_history(model: str, field: str, *, mode: str = "standard") -> tuple[PriceFact, ...]:
+    """Every figure a price has had at the shortest prompts, oldest first.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+
+    Examples
+    --------
+    >>> [fact.value for fact in price_history("deepseek-v4-flash", "output")]
+    [0.28, 0.66, 0.6]
+    """
+    found = [
+        fact
+        for fact in price_facts()
+        if (fact.model, fact.field, fact.mode) == (model, field, mode) and fact.above == 0
+    ]
+    if not found:
+        raise UnknownNameError("price", f"{model} {field} {mode}", "a model, field and mode of the price table")
+    return tuple(sorted(found, key=lambda fact: fact.date))

@@ -1,0 +1,191 @@
+"""Chapter 5: what pre-training, RL and inference cost, and how far a model is over-trained (C39-C48)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
+from headway.physics import budget, fleet, lifetime, published
+
+# The fits as the claims were computed with, and as they stand after closer reading.
+_STATED_LAWS = (("Hoffmann's fit", "hoffmann-2022-printed"), ("Epoch's refit", "epoch-2024"))
+_CLOSER_LAWS = (("Hoffmann, five digits", "hoffmann-2022"), ("Epoch, converged", "epoch-2024-converged"))
+
+
+def _c39(given: Given) -> tuple[Figure, ...]:
+    params = given("board.active_params")
+    expected = ("118", "18.1")
+    model = given.model("deepseek-v3")
+    return (
+        say("tokens", budget.chinchilla_tokens(params, given("board.tokens_per_param")), "tokens", 2e12, EXACT),
+        *(
+            say(f"per parameter by {label}", lifetime.optimal_tokens_per_param(given.law(name), params), "count", value)
+            for (label, name), value in zip(_STATED_LAWS, expected, strict=True)
+        ),
+        *(
+            real(f"per parameter, {label}", lifetime.optimal_tokens_per_param(given.law(name), params), "count")
+            for label, name in _CLOSER_LAWS
+        ),
+        real("20 x DeepSeek-V3's active parameters", budget.chinchilla_tokens(model.active_params), "tokens"),
+    )
+
+
+def _c40(given: Given) -> tuple[Figure, ...]:
+    total = budget.training_flops(
+        given("board.active_params"), given("board.training_tokens"), given("board.train_flops")
+    )
+    line = given("programme.frontier_line")
+    model = given.model("deepseek-v3")
+    return (
+        say(
+            "training, per parameter and token",
+            budget.training_flops(1.0, 1.0),
+            "flop",
+            given("board.train_flops"),
+            EXACT,
+        ),
+        say("inference", budget.inference_flops(1.0, 1.0), "flop", given("board.serve_flops"), EXACT),
+        say("100B on 150T", total, "flop", 9.0e25, EXACT),
+        say("below the frontier line of 1e26", bool(total < line), expected=True),
+        real(
+            "DeepSeek-V3 on 14.8T", budget.training_flops(model.active_params, given("model.deepseek_tokens")), "flop"
+        ),
+    )
+
+
+def _c41(given: Given) -> tuple[Figure, ...]:
+    return (
+        say("rollouts only", budget.rl_flops(1.0, 1.0, given("board.rl_flops_low")), "flop", 2, EXACT),
+        say("every rollout trained on", budget.rl_flops(1.0, 1.0, given("board.rl_flops_high")), "flop", 6, EXACT),
+    )
+
+
+def _c42(given: Given) -> tuple[Figure, ...]:
+    factors = tuple(given(f"board.rl_flops_{key}") for key in ("low", "mid", "high"))
+    meant = budget.equal_cost_split(1.0, factors, given("board.efficiency"))
+    free = budget.equal_cost_split(1.0, factors, 1.0)
+    misread = budget.equal_cost_split(1.0, factors, given("board.efficiency_misread"))
+    alpha = fleet.relative_to(1.0, meant.rl_over_pretraining)
+    return (
+        say("inference over pre-training, 30% efficiency", meant.inference_over_pretraining[0], "count", 0.90, EXACT),
+        *_three("RL over pre-training", meant.rl_over_pretraining, (0.90, 0.45, 0.30)),
+        say("inference, no inefficiency", free.inference_over_pretraining[0], "count", 3.0, EXACT),
+        *_three("RL, no inefficiency", free.rl_over_pretraining, (3.0, 1.5, 1.0), shown=False),
+        say("inference, 30% taken as a loss", misread.inference_over_pretraining[0], "count", 2.1, EXACT),
+        *_three("RL, 30% taken as a loss", misread.rl_over_pretraining, (2.1, 1.05, 0.7), shown=False),
+        say("alpha, lowest", alpha[0], "count", "1.11", shown=False),
+        say("alpha, highest", alpha[2], "count", "3.33", shown=False),
+        say("beta", fleet.relative_to(1.0, meant.inference_over_pretraining[0]), "count", "1.11", shown=False),
+        say("two-way split: inference over pre-training", meant.both_over_pretraining[0], "count", 1.8, EXACT),
+    )
+
+
+def _three(name: str, values: Sequence[float], expected: Sequence[float], *, shown: bool = True) -> tuple[Figure, ...]:
+    return tuple(
+        say(f"{name}, {factor} FLOP", value, "count", target, EXACT, shown=shown)
+        for factor, value, target in zip((2, 4, 6), values, expected, strict=True)
+    )
+
+
+def _c43(given: Given) -> tuple[Figure, ...]:
+    params, rate, life = given("board.active_params"), given("board.rate"), given("board.life")
+    lab = budget.tokens_served(rate, life)
+    one = budget.tokens_served(rate, life, fleet.relative_to(1.0, given("board.models_sharing")))
+    rounded = given("board.training_tokens_rounded")
+    return (
+        say("150T over 20 x 100B", budget.overtraining(given("board.training_tokens"), params), "times", 75, EXACT),
+        say("tokens of the lab in two months", lab, "tokens", "2.63 Ptok"),
+        say("of one model", one, "tokens", "263 Ttok"),
+        say("rounded to 200T", budget.overtraining(rounded, params), "times", 100, EXACT),
+        say("not rounded", budget.overtraining(one, params), "times", "131"),
+    )
+
+
+def _c44(given: Given) -> tuple[Figure, ...]:
+    rate = budget.mean_rate(given("board.training_tokens"), given("board.life"))
+    return (say("mean rate on one model", rate, "tokens_per_second", "28.5 Mtok/s", PERCENT),)
+
+
+def _c45(given: Given) -> tuple[Figure, ...]:
+    params, tokens = given("board.active_params"), given("board.training_tokens")
+
+    def at_optimum(name: str) -> float:
+        return float(lifetime.inference_over_pretraining_cost_at_optimum(given.law(name), params, tokens))
+
+    return (
+        say("Hoffmann's fit", at_optimum("hoffmann-2022-printed"), "count", 1.04, 0.02),
+        say("Epoch's refit", at_optimum("epoch-2024"), "count", 4.03, 0.02),
+        *(real(label, at_optimum(name), "count") for label, name in _CLOSER_LAWS),
+    )
+
+
+def _c46(given: Given) -> tuple[Figure, ...]:
+    params, tokens, eff = given("board.active_params"), given("board.training_tokens"), given("board.efficiency")
+    epoch, hoffmann = (given.law(name) for name in ("epoch-2024", "hoffmann-2022-printed"))
+    found = lifetime.optimal_size(epoch, tokens, params, tokens, eff)
+    other = lifetime.optimal_size(hoffmann, tokens, params, tokens, eff)
+    much = lifetime.optimal_size(epoch, given("board.tokens_much"), params, tokens, eff)
+    closer = tuple(
+        (label, lifetime.optimal_size(given.law(name), tokens, params, tokens, eff)) for label, name in _CLOSER_LAWS
+    )
+    return (
+        say("Epoch", found.overtraining, "times", 28, 0.05),
+        say("Epoch, parameters", found.params, "count", 121e9, 0.05, shown=False),
+        say("Epoch, tokens", found.tokens, "tokens", 67e12, 0.05, shown=False),
+        say("Epoch, tokens per parameter", found.tokens_per_param, "count", 552, 0.05, shown=False),
+        say("Hoffmann", other.overtraining, "times", 80, 0.05),
+        say("Hoffmann, parameters", other.params, "count", 98e9, 0.05, shown=False),
+        say("Hoffmann, tokens", other.tokens, "tokens", 156e12, 0.05, shown=False),
+        say("Epoch at 1,000T served", much.overtraining, "times", 120, 0.05),
+        say("Epoch at 1,000T, tokens per parameter", much.tokens_per_param, "count", 2409, 0.05, shown=False),
+        *(real(label, result.overtraining, "times") for label, result in closer),
+    )
+
+
+def _c47(given: Given) -> tuple[Figure, ...]:
+    params, tokens, eff = given("board.active_params"), given("board.training_tokens"), given("board.efficiency")
+    served = budget.tokens_served(
+        given("board.rate"), given("board.life"), fleet.relative_to(1.0, given("board.models_sharing"))
+    )
+    grid = np.array([tokens, served, given("board.tokens_much")])
+    sizes = lifetime.optimal_size(given.law("epoch-2024"), grid, params, tokens, eff).params
+    others = lifetime.optimal_size(given.law("hoffmann-2022"), grid, params, tokens, eff).params
+    slope = published.power_between(grid[0], sizes[0], grid[-1], sizes[-1])
+    return (
+        say("more served, smaller model", bool(np.all(np.diff(sizes) < 0)), expected=True),
+        *(
+            say(f"{label} served", value, "count", expected, 0.05)
+            for label, value, expected in zip(("150T", "263T", "1,000T"), sizes, (121e9, 111e9, 93e9), strict=True)
+        ),
+        say("exponent", slope, "count", between=(-0.15, -0.13)),
+        real("smaller by Hoffmann's fit too", bool(np.all(np.diff(others) < 0)), expected=True),
+    )
+
+
+def _c48(given: Given) -> tuple[Figure, ...]:
+    tokens = given("model.deepseek_tokens")
+    model = given.model("deepseek-v3")
+    return (
+        say("DeepSeek-V3", budget.overtraining(tokens, given("model.deepseek_active")), "times", 20, EXACT),
+        say("V4-Pro (claimed)", budget.overtraining(given("model.v4_tokens"), given("model.v4_active")), "times", "33"),
+        real("DeepSeek-V3, active parameters counted", budget.overtraining(tokens, model.active_params), "times"),
+    )
+
+
+COMPUTE: Mapping[str, Compute] = MappingProxyType(
+    {
+        "C39": _c39,
+        "C40": _c40,
+        "C41": _c41,
+        "C42": _c42,
+        "C43": _c43,
+        "C44": _c44,
+        "C45": _c45,
+        "C46": _c46,
+        "C47": _c47,
+        "C48": _c48,
+    }
+)

@@ -1,0 +1,97 @@
+"""The programme talk: what can be computed of it (W01-W07)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
+from headway.physics import budget, parallel_agents, published, trains
+from headway.physics.fleet import racks_for_population
+from headway.scaling.gate import Finding, release_decision, release_gate
+
+
+def _w03(given: Given) -> tuple[Figure, ...]:
+    agents = int(given("programme.agents"))
+    length, step, spread = (given(f"programme.answer_{key}") for key in ("tokens", "step", "spread"))
+    level = parallel_agents.parallel_run(length, agents, step)
+    uneven = parallel_agents.parallel_run(length, agents, step, variation=spread)
+    return (
+        say("tokens before aggregation", level.token_multiple, "times", 16, EXACT),
+        say("latency, answers of one length", level.latency_multiple, "times", 1, EXACT),
+        say("latency, lengths spread by half", uneven.latency_multiple, "times", between=(1.0, 16.0)),
+        say("pass@16 at 10% each", parallel_agents.pass_at_n(given("programme.pass_one"), agents), "count", "0.815"),
+    )
+
+
+def _w04(given: Given) -> tuple[Figure, ...]:
+    own = given("programme.muse_tokens")
+    rows = (
+        ("GPT-5.4", "gpt_tokens", "2.07"),
+        ("Opus 4.6, highest effort", "opus_tokens", "2.71"),
+        ("Opus 4.6, another page", "opus_tokens_default", "1.0"),
+    )
+    return tuple(
+        say(label, parallel_agents.token_efficiency_ratio(given(f"programme.{key}"), own), "times", expected)
+        for label, key, expected in rows
+    )
+
+
+def _w05(given: Given) -> tuple[Figure, ...]:
+    replica = trains.tokens_per_second(
+        given("board.train_seats"), published.period_of(given("board.trains_per_second"))
+    )
+    light, heavy = given("programme.tokens_light"), given("programme.tokens_heavy")
+    many, few = given("programme.consumers"), given("programme.consumers_low")
+    measured = published.chips_in(given("board.gpus"), given("measured.gb200_decode_fp4"))
+    return (
+        say("3 billion at 2k a day", racks_for_population(many, light, replica), "count", "543"),
+        say("1 billion at 20k", racks_for_population(few, heavy, replica), "count", "1808"),
+        say("3 billion at 20k", racks_for_population(many, heavy, replica), "count", "5425"),
+        real(
+            "3 billion at 20k, racks at the rate measured on GB200",
+            racks_for_population(many, heavy, measured),
+            "count",
+        ),
+    )
+
+
+def _w06(given: Given) -> tuple[Figure, ...]:
+    del given
+    found = {
+        "chemical and biological": Finding("high", "acceptable"),
+        "cybersecurity": Finding("below-high", "acceptable"),
+        "loss of control": Finding("below-high", "acceptable"),
+    }
+    opened = release_gate(found, "open-weights")
+    table = (
+        ("below-high", "acceptable", True, True, True),
+        ("below-high", "not-acceptable", False, False, False),
+        ("high", "acceptable", True, True, False),
+        ("high", "not-acceptable", False, False, False),
+    )
+    lines = tuple(
+        say(
+            f"{tier}, {residual}, {mode}", release_decision(tier, residual, mode).allowed, expected=allowed, shown=False
+        )
+        for tier, residual, *row in table
+        for mode, allowed in zip(("closed", "api", "open-weights"), row, strict=True)
+    )
+    return (
+        say("own products", release_gate(found, "closed").allowed, expected=True),
+        say("API", release_gate(found, "api").allowed, expected=True),
+        say("open weights", opened.allowed, expected=False),
+        say("because of", opened.binding, expected="chemical and biological"),
+        *lines,
+    )
+
+
+def _w07(given: Given) -> tuple[Figure, ...]:
+    own = given("programme.muse_tokens")
+    return (
+        say("against GPT-5.4", budget.rollout_saving(given("programme.gpt_tokens"), own), "times", "2.07"),
+        say("against Opus 4.6", budget.rollout_saving(given("programme.opus_tokens"), own), "times", "2.71"),
+    )
+
+
+COMPUTE: Mapping[str, Compute] = MappingProxyType({"W03": _w03, "W04": _w04, "W05": _w05, "W06": _w06, "W07": _w07})

@@ -1,0 +1,1 @@
+"""What follows from the facts: bytes, FLOPs, seconds, as pure functions over arrays."""

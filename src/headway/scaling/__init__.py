@@ -1,0 +1,1 @@
+"""Decide what to train next and whether it may be released."""

@@ -1,0 +1,1 @@
+"""Decide how to serve: plans, curves, fast and slow modes, fleets."""

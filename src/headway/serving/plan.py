@@ -1,0 +1,386 @@
+"""Plan a deployment: search layouts, batches, chunks and pools, keep what nothing else beats.
+
+The search is exhaustive over :mod:`headway.serving.candidates`; the answer is the Pareto set over cost, speed
+per user, throughput per chip and energy per token, each plan with what binds it and what it holds in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headway.facts.check import whole
+from headway.facts.efficiency import Efficiency, efficiency_of
+from headway.facts.hardware import System
+from headway.facts.model import Model
+from headway.facts.precision import Precision
+from headway.facts.sources import Source
+from headway.physics.layout import Layout
+from headway.physics.memory import MemoryUse, largest_batch, memory_use
+from headway.physics.step import decode_step
+from headway.serving.candidates import layouts
+from headway.serving.deployments import CHUNKS, Evaluated, Serving, colocated, separated
+from headway.serving.pareto import front, front_2d
+from headway.serving.workload import Prices, Workload
+
+PER_MILLION = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One deployment that meets the limits.
+
+    Parameters
+    ----------
+    system : str
+    mode : str
+        ``"colocated"`` or ``"separate"`` (prefill and decode on chips of their own).
+    layout, prefill_layout : Layout
+        Of one decode worker (or of the colocated worker), and of one prefill worker.
+    workers, prefill_workers : int
+        How many of each [1].
+    chips : int
+        Chips used [1].
+    batch, chunk : float
+        Sequences in one pass of a worker; prefill tokens per pass and rank, or prompts per pass [1].
+    ttft_s, tpot_s, slowest_gap_s : float
+        Mean time to first token, mean time per output token, longest gap between tokens [s].
+    tokens_per_second_per_user, tokens_per_second_per_chip : float
+        Output tokens [token/s].
+    requests_per_second : float
+        Of the deployment [1/s].
+    usd_per_mtok : float
+        Everything, per million output tokens [$].
+    usd_per_mtok_input, usd_per_mtok_cached, usd_per_mtok_output : float
+        By what the chips were busy with, per million input, cached-input and output tokens [$].
+    joules_per_token : float
+        All power of the chips used, per output token [J]; NaN where the power is not known.
+    memory : MemoryUse
+        Of the fullest decode chip.
+    binding : str
+        What sets most of the time of a decode pass.
+    breakdown : tuple of (str, float)
+        Seconds of a decode pass by operator [s].
+    """
+
+    system: str
+    mode: str
+    layout: Layout
+    prefill_layout: Layout
+    workers: int
+    prefill_workers: int
+    chips: int
+    batch: float
+    chunk: float
+    ttft_s: float
+    tpot_s: float
+    slowest_gap_s: float
+    tokens_per_second_per_user: float
+    tokens_per_second_per_chip: float
+    requests_per_second: float
+    usd_per_mtok: float
+    usd_per_mtok_input: float
+    usd_per_mtok_cached: float
+    usd_per_mtok_output: float
+    joules_per_token: float
+    memory: MemoryUse
+    binding: str
+    breakdown: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """The Pareto set of a search, or why there is none.
+
+    Parameters
+    ----------
+    feasible : bool
+    reason : str
+        Which limit is broken and by how much the nearest deployment misses; empty where feasible.
+    plans : tuple of Plan
+        Fastest per user first.
+    candidates : int
+        Deployments evaluated [1].
+    nearest : Plan or None
+        The deployment that misses least, where none is feasible but some fit in memory.
+    workload, prices : Workload, Prices
+    model : str
+    system : str
+    assumptions : tuple of str
+    sources : tuple of Source
+    """
+
+    feasible: bool
+    reason: str
+    plans: tuple[Plan, ...]
+    candidates: int
+    nearest: Plan | None
+    workload: Workload
+    prices: Prices
+    model: str
+    system: str
+    assumptions: tuple[str, ...]
+    sources: tuple[Source, ...]
+
+    @property
+    def cheapest(self) -> Plan | None:
+        """The plan with the least cost per output token."""
+        return min(self.plans, key=lambda p: p.usd_per_mtok, default=None)
+
+
+ASSUMPTIONS = (
+    "steady state at full batch; lengths as stated for every request",
+    "mean TTFT: chunks or prompts wait as in a queue with constant service",
+    "sequences hold their mean length in the cache",
+    "uniform routing of experts; uncalibrated efficiencies of the chip",
+)
+
+
+def default_prices(system: System, tariff: str | None = None, usd_per_kwh: float = 0.0) -> Prices:
+    """Prices from a system's own tariff.
+
+    >>> from headway.facts.systems import system
+    >>> default_prices(system("hgx-h200"), usd_per_kwh=0.08).usd_per_kwh
+    0.08
+
+    Raises
+    ------
+    UnknownNameError
+        If the system has no such tariff, or none at all: a price must then be given.
+    """
+    entry = system.tariff(tariff)
+    return Prices(entry.usd_per_chip_hour, usd_per_kwh, f"{entry.name}, {entry.date}")
+
+
+def watts_per_chip(system: System) -> float:
+    """All-in power of one chip, or its design power where no all-in figure is known; NaN where neither is [W].
+
+    >>> from headway.facts.systems import system
+    >>> watts_per_chip(system("hgx-h200"))
+    1730.0
+    """
+    power = system.power or system.chip.power
+    return float("nan") if power is None else float(power)
+
+
+def plan(
+    model: Model,
+    system: System,
+    workload: Workload,
+    *,
+    prices: Prices | None = None,
+    precision: Precision | None = None,
+    efficiency: Efficiency | None = None,
+    chips: int | None = None,
+) -> PlanResult:
+    """Search every deployment of a model on a system for a workload.
+
+    Parameters
+    ----------
+    model, system, workload
+    prices : Prices, optional
+        The system's default tariff where not given.
+    precision : Precision, optional
+        The model's own formats where not given.
+    efficiency : Efficiency, optional
+        Published constants of the chip where not given.
+    chips : int, optional
+        Chips that may be used; one unit of the system where not given.
+
+    Returns
+    -------
+    PlanResult
+        Infeasibility is in it, with its reason.
+
+    Raises
+    ------
+    RangeError
+        If `chips` is not whole and positive.
+    UnknownNameError
+        If no prices are given and the system has no tariff.
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> box = system("hgx-h200")
+    >>> found = plan(model("llama-3.1-8b"), box, Workload(1000, 200, ttft=1.0, tpot=0.02), prices=Prices(2.0))
+    >>> found.feasible, all(p.tpot_s <= 0.02 and p.ttft_s <= 1.0 for p in found.plans)
+    (True, True)
+    >>> slow = plan(model("llama-3.1-8b"), box, Workload(1000, 200, tpot=1e-6), prices=Prices(2.0))
+    >>> slow.feasible, slow.reason.startswith("TPOT at best")
+    (False, True)
+    """
+    allowed = int(whole("chips", chips if chips is not None else system.chips, most=1_000_000))
+    s = Serving(model, system, workload, precision or model.precision, efficiency or efficiency_of(system), allowed)
+    paid = prices or default_prices(system)
+    runs = [e for e in (colocated(s), separated(s)) if e is not None and e.count]
+    count = sum(e.count for e in runs)
+    sources = tuple(dict.fromkeys(model.sources + system.sources + system.chip.sources + s.efficiency.sources))
+
+    def result(reason: str, plans: tuple[Plan, ...], nearest: Plan | None) -> PlanResult:
+        return PlanResult(
+            not reason, reason, plans, count, nearest, workload, paid, model.name, system.name, ASSUMPTIONS, sources
+        )
+
+    if not runs:
+        return result(_no_room(s), (), None)
+    good = [np.flatnonzero((e.ttft <= workload.ttft) & (e.tpot <= workload.tpot)) for e in runs]
+    if not any(g.size for g in good):
+        return result(*_nearest(s, runs, paid))
+    chosen: list[tuple[Evaluated, int]] = []
+    for run, index in zip(runs, good, strict=True):
+        if index.size:
+            rate = run.requests_per_second[index] / run.chips[index]
+            chosen += [(run, int(index[i])) for i in front_2d(1.0 / run.tpot[index], 1.0 / rate)]
+    speed = np.array([1.0 / e.tpot[i] for e, i in chosen])
+    cost = np.array([e.chips[i] / e.requests_per_second[i] for e, i in chosen])
+    plans = tuple(_plan(s, paid, *chosen[k]) for k in front_2d(speed, cost))
+    return result("", plans, None)
+
+
+def plan_systems(results: tuple[PlanResult, ...]) -> tuple[Plan, ...]:
+    """Plans of several systems together that none of the others beats in cost, speed, throughput and energy.
+
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> box = system("hgx-h200")
+    >>> found = plan(model("llama-3.1-8b"), box, Workload(1000, 200, ttft=1.0, tpot=0.02), prices=Prices(2.0))
+    >>> [p.tpot_s for p in plan_systems((found, found))] == sorted(2 * [p.tpot_s for p in found.plans])
+    True
+    """
+    every = [p for r in results for p in r.plans]
+    if not every:
+        return ()
+    table = [(p.usd_per_mtok, p.tpot_s, -p.tokens_per_second_per_chip, p.joules_per_token) for p in every]
+    kept = [every[i] for i in front(table)]
+    return tuple(sorted(kept, key=lambda p: p.tpot_s))
+
+
+def representative(plans: tuple[Plan, ...], most: int = 10) -> tuple[Plan, ...]:
+    """At most `most` plans of a long set, ends included, spread evenly in the logarithm of cost.
+
+    Parameters
+    ----------
+    plans : tuple of Plan
+        In any order.
+    most : int
+        Plans to keep, at least 2 [1].
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> box = system("hgx-h200")
+    >>> found = plan(model("llama-3.1-8b"), box, Workload(1000, 200, ttft=1.0, tpot=0.02), prices=Prices(2.0))
+    >>> few = representative(found.plans, 3)
+    >>> len(few) <= 3, found.cheapest in few
+    (True, True)
+    """
+    ordered = tuple(sorted(plans, key=lambda p: (p.usd_per_mtok, p.tpot_s)))
+    if len(ordered) <= whole("most", most, least=2):
+        return tuple(sorted(ordered, key=lambda p: p.tpot_s))
+    cost = np.log([p.usd_per_mtok for p in ordered])
+    wanted = np.linspace(cost[0], cost[-1], most)
+    picked = {int(np.argmin(np.abs(cost - w))) for w in wanted}
+    return tuple(sorted((ordered[i] for i in picked), key=lambda p: p.tpot_s))
+
+
+def _plan(s: Serving, prices: Prices, run: Evaluated, i: int) -> Plan:
+    """All figures of one evaluated deployment."""
+    w, layout = s.workload, run.layout.at(i)
+    rate, chips = float(run.requests_per_second[i]), float(run.chips[i])
+    usd_per_request = chips * prices.usd_per_chip_second(watts_per_chip(s.system)) / rate
+    fresh, old = float(run.prefill_share[i]), float(run.cached_share[i])
+    out = rate * w.osl
+    step = decode_step(
+        s.model,
+        s.system,
+        layout,
+        float(run.batch[i]),
+        w.mean_context,
+        precision=s.precision,
+        efficiency=s.efficiency,
+        draft=w.draft,
+        acceptance=w.acceptance,
+    )
+    use = memory_use(
+        s.model,
+        s.system,
+        layout,
+        float(run.batch[i]),
+        w.mean_context,
+        new_tokens=float(run.chunk[i]),
+        precision=s.precision,
+    )
+    return Plan(
+        system=s.system.name,
+        mode="separate" if run.separate else "colocated",
+        layout=layout,
+        prefill_layout=run.prefill_layout.at(i),
+        workers=int(run.decoders[i]),
+        prefill_workers=int(run.prefillers[i]),
+        chips=int(chips),
+        batch=float(run.batch[i]),
+        chunk=float(run.chunk[i]),
+        ttft_s=float(run.ttft[i]),
+        tpot_s=float(run.tpot[i]),
+        slowest_gap_s=float(run.slowest[i]),
+        tokens_per_second_per_user=1.0 / float(run.tpot[i]),
+        tokens_per_second_per_chip=out / chips,
+        requests_per_second=rate,
+        usd_per_mtok=usd_per_request / w.osl * PER_MILLION,
+        usd_per_mtok_input=usd_per_request * fresh / w.miss * PER_MILLION,
+        usd_per_mtok_cached=usd_per_request * old / w.cached * PER_MILLION if w.cached else float("nan"),
+        usd_per_mtok_output=usd_per_request * (1.0 - fresh - old) / w.osl * PER_MILLION,
+        joules_per_token=watts_per_chip(s.system) * chips / out,
+        memory=use,
+        binding=str(step.binding),
+        breakdown=tuple((name, float(np.max(value))) for name, value in step.breakdown().items()),
+    )
+
+
+def _no_room(s: Serving) -> str:
+    """Which memory is short on the layout that comes nearest."""
+    every = layouts(s.model, s.system, s.chips)
+    use = memory_use(
+        s.model, s.system, every, every.dp, s.workload.mean_context, new_tokens=CHUNKS[-1], precision=s.precision
+    )
+    best = int(np.argmin(use.total))
+    fields = ("weights", "kv", "activations", "reserve", "capacity")
+    one = MemoryUse(*(float(np.ravel(np.broadcast_to(getattr(use, f), np.shape(use.total)))[best]) for f in fields))
+    room = largest_batch(
+        s.model, s.system, every, s.workload.mean_context, new_tokens=CHUNKS[-1], precision=s.precision
+    )
+    if np.any(np.asarray(room) >= 1):
+        return "no deployment keeps up with its own prefill: every chunk size leaves too little time for decode"
+    missing = float(one.excess) / float(one.capacity)
+    return (
+        f"does not fit on {s.chips} chips of {s.system.name}: {one.reason()} on {every.at(best).label()}, "
+        f"{missing:.0%} over"
+    )
+
+
+def _nearest(s: Serving, runs: list[Evaluated], prices: Prices) -> tuple[str, tuple[Plan, ...], Plan]:
+    """The deployment that misses the limits least, and a sentence on which limit and by how much."""
+    w = s.workload
+    misses: list[tuple[float, Evaluated, int]] = []
+    for run in runs:
+        over = np.maximum(run.ttft / w.ttft, run.tpot / w.tpot)
+        misses.append((float(np.min(over)), run, int(np.argmin(over))))
+    _, run, i = min(misses, key=lambda m: m[0])
+    best = _plan(s, prices, run, i)
+    alone = [_broken("TTFT", float(min(np.min(r.ttft) for r in runs)), w.ttft)]
+    alone.append(_broken("TPOT", float(min(np.min(r.tpot) for r in runs)), w.tpot))
+    said = "; ".join(a for a in alone if a)
+    if not said:
+        both = [_broken("TTFT", best.ttft_s, w.ttft), _broken("TPOT", best.tpot_s, w.tpot)]
+        said = "each limit can be met, not both at once: nearest " + " and ".join(b for b in both if b)
+    return said, (), best
+
+
+def _broken(name: str, seconds: float, limit: float) -> str:
+    if seconds <= limit:
+        return ""
+    return f"{name} at best {seconds * 1e3:.4g} ms, {seconds / limit - 1.0:.0%} over the limit of {limit * 1e3:.4g} ms"
