@@ -7,10 +7,10 @@ import io
 import json
 
 import pytest
-from headway.facts.models import model
 
 from headway.cli._params import model_names, system_names
 from headway.cli.cite_command import citable
+from headway.facts.models import model
 from headway.facts.systems import system
 from headway.physics.attention import kv_bytes_per_token
 from headway.physics.memory import weight_bytes
