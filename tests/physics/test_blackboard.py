@@ -118,11 +118,9 @@ def test_twice_the_chips_take_half_the_time(
 
 @given(data=st.data(), batch=st.integers(1, 10_000), context=st.integers(0, 200_000))
 @settings(max_examples=40)
-def test_more_bytes_never_take_less_time(
-    models: tuple[Model, ...], data: st.DataObject, batch: int, context: int
-) -> None:
+def test_more_bytes_never_take_less_time(kinds: tuple[str, ...], data: st.DataObject, batch: int, context: int) -> None:
     """At one rate for all formats: weights, then cache, from narrow to wide."""
-    of, on = data.draw(st.sampled_from(models)), one_rate(system("hgx-h200"))
+    of, on = data.draw(st.sampled_from(kinds).map(model)), one_rate(system("hgx-h200"))
     formats = sorted(FORMATS, key=lambda f: FORMATS[f].bytes)
     for precisions in (
         [Precision.uniform(f, ends=f) for f in formats],
@@ -151,10 +149,10 @@ def _weights(of: Model, tokens: float) -> float:
 
 @given(batch=st.integers(1, 3000), context=st.integers(0, 200_000))
 @settings(max_examples=25)
-def test_decode_is_all_matrices_and_all_caches(models: tuple[Model, ...], batch: int, context: int) -> None:
+def test_decode_is_all_matrices_and_all_caches(kinds: tuple[str, ...], batch: int, context: int) -> None:
     """FLOPs and bytes of the closed form are those of the model's own totals."""
     on = one_rate(system("hgx-h200"))
-    for of in models:
+    for of in map(model, kinds):
         plain = Precision()
         flop, nbytes = _totals(decode_terms(of, on, precision=plain), on, (batch, context, 1))
         assert flop == pytest.approx(batch * (2 * of.matmul_params + attention_flops(of, context)), rel=1e-9)
@@ -169,10 +167,10 @@ def _one_by_one(of: Model, cached: int, new: int) -> float:
 
 @given(batch=st.integers(1, 20), cached=st.integers(0, 5000), new=st.integers(1, 40))
 @settings(max_examples=25)
-def test_prefill_is_its_tokens_one_by_one(models: tuple[Model, ...], batch: int, cached: int, new: int) -> None:
+def test_prefill_is_its_tokens_one_by_one(kinds: tuple[str, ...], batch: int, cached: int, new: int) -> None:
     """Every token sees those before it: the closed form sums what decode would count, latent attention apart."""
     on = one_rate(system("hgx-h200"))
-    for of in models:
+    for of in map(model, kinds):
         if any(isinstance(g.attention, LatentAttention) for g in of.layers):
             continue
         flop, _ = _totals(prefill_terms(of, on, precision=Precision()), on, (batch, cached, new))
@@ -183,10 +181,10 @@ def test_prefill_is_its_tokens_one_by_one(models: tuple[Model, ...], batch: int,
 
 @given(cached=st.integers(0, 5000), first=st.integers(1, 3000), second=st.integers(1, 3000))
 @settings(max_examples=25)
-def test_chunks_do_the_work_of_the_whole(models: tuple[Model, ...], cached: int, first: int, second: int) -> None:
+def test_chunks_do_the_work_of_the_whole(kinds: tuple[str, ...], cached: int, first: int, second: int) -> None:
     """Two chunks of a prompt multiply as much as one pass, but for one head of logits more."""
     on = one_rate(system("hgx-h200"))
-    for of in models:
+    for of in map(model, kinds):
         terms = prefill_terms(of, on, precision=Precision())
         whole, _ = _totals(terms, on, (1, cached, first + second))
         parts = [_totals(terms, on, point)[0] for point in ((1, cached, first), (1, cached + first, second))]

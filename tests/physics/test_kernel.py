@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +18,12 @@ from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN, LatentAttention
 from headway.facts.model import Model
 from headway.facts.models import model
-from headway.facts.precision import Precision
+from headway.facts.precision import FORMATS, Precision
 from headway.facts.systems import system
 from headway.physics.attention import attention_flops, kv_bytes, kv_read_bytes
 from headway.physics.collectives import all_reduce, all_to_all
 from headway.physics.experts import busiest_rank_tokens, touched_experts
-from headway.physics.kernel import Machine, Operator, Work, forward
+from headway.physics.kernel import Machine, Operator, Work, forward, soft_maximum
 from headway.physics.layout import Layout
 
 Place = tuple[Model, System, Layout]
@@ -43,42 +45,80 @@ def box(efficiency: Efficiency = IDEAL, name: str = "hgx-h200") -> Machine:
     return Machine(system(name), efficiency)
 
 
-@given(st.floats(0, 1e15), st.floats(0, 1e12), st.integers(1, 8), st.integers(1, 100))
-def test_an_operator_takes_the_longer_of_both_and_its_launches(
-    flop: float, nbytes: float, launches: int, count: int
+SECONDS = st.floats(0, 1e3)
+POWER = st.floats(1, 50) | st.just(math.inf)
+
+
+@given(a=SECONDS, b=SECONDS, more=SECONDS, power=POWER)
+def test_a_soft_corner_lies_between_the_longer_and_the_sum(a: float, b: float, more: float, power: float) -> None:
+    found = float(soft_maximum(a, b, power))
+    assert max(a, b) <= found <= (a + b) * (1 + 1e-12)
+    assert found == pytest.approx(float(soft_maximum(b, a, power)), rel=1e-12)
+    assert float(soft_maximum(a + more, b, power)) >= found * (1 - 1e-12)
+    assert math.isfinite(power) or found == max(a, b)
+
+
+@given(
+    flop=st.floats(0, 1e15),
+    nbytes=st.floats(0, 1e12),
+    floor=st.floats(0, 1e-3),
+    count=st.integers(1, 100),
+    share=st.floats(0.1, 1),
+)
+def test_an_operator_takes_the_longer_of_both_and_its_floor(
+    flop: float, nbytes: float, floor: float, count: int, share: float
 ) -> None:
-    machine = box(efficiency_of(system("hgx-h200")))
-    op = machine.device("head", flop, machine.rate("bf16"), nbytes, launches=launches, count=count)
-    assert op.compute == pytest.approx(count * flop / machine.rate("bf16"), rel=1e-12)
-    assert op.memory == pytest.approx(count * nbytes / machine.bandwidth, rel=1e-12)
-    assert op.floor == count * launches * machine.efficiency.operator_latency
-    assert op.seconds == max(op.compute, op.memory) + op.floor
+    for machine in (box(), box(efficiency_of(system("hgx-h200")))):
+        rate = machine.rate("bf16")
+        op = machine.device("head", flop, rate, nbytes, floor=floor, count=count, share=share)
+        assert op.compute == pytest.approx(count * flop / rate, rel=1e-12)
+        assert op.memory == pytest.approx(count * nbytes / machine.bandwidth / share, rel=1e-12)
+        assert op.floor == count * floor
+        corner = soft_maximum(op.compute, op.memory, machine.efficiency.softness)
+        assert op.seconds == pytest.approx(float(corner) + op.floor, rel=1e-12)
+    assert box().device("head", flop, 1e15, nbytes).floor == 0.0
 
 
-def test_efficiency_slows_and_never_speeds() -> None:
-    ideal, real = box(), box(efficiency_of(system("hgx-h200")))
-    assert real.rate("fp8") < ideal.rate("fp8") == system("hgx-h200").chip.peak("fp8")
-    assert real.bandwidth == 0.8 * ideal.bandwidth
+@pytest.mark.parametrize("fmt", sorted(FORMATS))
+@pytest.mark.parametrize("name", ["hgx-h200", "gb200-nvl72", "mi300x-8", "tpu-v5e-pod"])
+def test_efficiency_slows_and_never_speeds(name: str, fmt: str) -> None:
+    ideal, real = box(name=name), box(efficiency_of(system(name)), name)
+    assert real.rate(fmt) < ideal.rate(fmt) == system(name).chip.peak(fmt)
+    assert real.bandwidth < ideal.bandwidth == system(name).chip.hbm_bandwidth
+    assert real.attention_rate < ideal.attention_rate == system(name).chip.peak("bf16")
+
+
+def test_a_narrow_product_gains_less_than_its_width() -> None:
+    losing = dataclasses.replace(IDEAL, compute=0.8, narrow=0.9, weight_only=0.5)
+    machine, chip = box(losing, "gb200-nvl72"), system("gb200-nvl72").chip
+    wide = chip.peak("bf16") * 0.8
+    assert machine.rate("bf16") == wide
+    assert machine.rate("fp8") == pytest.approx(min(chip.peak("fp8") * 0.8, 2 * wide) * 0.9, rel=1e-12)
+    assert machine.rate("nvfp4") <= 4 * wide * 0.81 * (1 + 1e-12)
+    # A chip that has no such units widens the weights first.
+    assert box(losing).rate("nvfp4") == system("hgx-h200").chip.peak("bf16") * 0.8 * 0.5
 
 
 @pytest.mark.parametrize("group", [1, 8, 9, 64])
 def test_a_group_beyond_the_domain_uses_the_network(group: int) -> None:
-    machine = box(efficiency_of(system("hgx-h200")))
-    rate, latency = machine.wire(group)
+    losing = dataclasses.replace(IDEAL, link=0.8, network=0.7, exchange=0.5, collective_latency=1e-6)
+    machine = box(losing)
     on = machine.system
     assert on.network_bandwidth is not None
     inside = group <= on.domain_size
-    assert float(rate) == pytest.approx(0.8 * (on.link_bandwidth if inside else on.network_bandwidth))
-    assert float(latency) == machine.efficiency.collective_latency
-    slow = Machine(on, IDEAL).wire(group)[1]
-    assert float(slow) == (0.0 if inside else on.network_latency)
+    rate, latency = machine.wire(group)
+    assert float(rate) == (0.8 * on.link_bandwidth if inside else 0.7 * on.network_bandwidth)
+    assert float(latency) == (1e-6 if inside else max(1e-6, on.network_latency))
+    rate, latency = machine.exchange_wire(group)
+    assert float(rate) == (0.5 * on.link_bandwidth if inside else 0.7 * on.network_bandwidth)
+    assert float(latency) == (0.0 if inside else on.network_latency)
 
 
 @given(batch=st.integers(1, 512), context=st.integers(0, 100_000))
 @settings(max_examples=20)
-def test_decoding_looks_back_as_the_model_says(models: tuple[Model, ...], batch: int, context: int) -> None:
+def test_decoding_looks_back_as_the_model_says(kinds: tuple[str, ...], batch: int, context: int) -> None:
     machine = box()
-    for of in models:
+    for of in map(model, kinds):
         found = forward(of, machine, Layout(), Work(sequences=batch, context=context, tokens=batch), PLAIN)
         flop, nbytes = flop_and_bytes(machine, found, "attention core")
         assert flop == pytest.approx(batch * attention_flops(of, context), rel=1e-9)
@@ -87,9 +127,9 @@ def test_decoding_looks_back_as_the_model_says(models: tuple[Model, ...], batch:
 
 @given(cached=st.integers(0, 4000), new=st.integers(1, 50), prompts=st.integers(1, 4))
 @settings(max_examples=20)
-def test_prefilling_looks_back_token_by_token(models: tuple[Model, ...], cached: int, new: int, prompts: int) -> None:
+def test_prefilling_looks_back_token_by_token(kinds: tuple[str, ...], cached: int, new: int, prompts: int) -> None:
     machine = box()
-    for of in models:
+    for of in map(model, kinds):
         if any(isinstance(g.attention, LatentAttention) for g in of.layers):
             continue
         work = Work(prompts=prompts, new=new, cached=cached, tokens=prompts * new)
@@ -101,10 +141,10 @@ def test_prefilling_looks_back_token_by_token(models: tuple[Model, ...], cached:
 
 
 @pytest.mark.parametrize("layout", [Layout(), Layout(tp=8), Layout(tp=2, cp=4), Layout(tp=2, dp=4, ep=8)])
-def test_all_chips_together_multiply_every_matrix(models: tuple[Model, ...], layout: Layout) -> None:
+def test_all_chips_together_multiply_every_matrix(kinds: tuple[str, ...], layout: Layout) -> None:
     """Dense products over all chips are at least the model's own, and exactly that on one chip."""
     machine, rows = box(), 64
-    for of in models:
+    for of in map(model, kinds):
         routed = sum(
             g.count * g.ffn.top_k * sum(p.params for p in g.ffn.expert_projections(of.hidden))
             for g in of.layers
@@ -146,8 +186,8 @@ def test_experts_read_what_is_touched_and_wait_for_the_busiest(tokens: int, ep: 
     assert nbytes == pytest.approx(weights + moved, rel=1e-12)
 
 
-def test_one_chip_sends_nothing(models: tuple[Model, ...]) -> None:
-    for of in models:
+def test_one_chip_sends_nothing(kinds: tuple[str, ...]) -> None:
+    for of in map(model, kinds):
         found = forward(of, box(efficiency_of(system("hgx-h200"))), Layout(), Work(sequences=4, tokens=4), PLAIN)
         assert sum(float(op.seconds) for op in found if op.kind == "collective") == 0.0
 
@@ -202,15 +242,25 @@ def test_published_losses_never_speed_an_operator(
         assert float(slow.seconds) >= float(quick.seconds)
 
 
-@pytest.mark.parametrize("field", ["compute", "memory", "link", "network"])
+SHARES = ("compute", "narrow", "attention", "experts", "weight_only", "memory", "link", "exchange", "network")
+FLOORS = ("operator_latency", "attention_latency", "collective_latency", "exchange_latency", "step_overhead", "serial")
+
+
+@pytest.mark.parametrize("field", SHARES)
 @pytest.mark.parametrize("bad", [0.0, -0.1, 1.1, float("nan"), float("inf"), True, "0.8", None])
 def test_a_bad_efficiency_is_named(field: str, bad: object) -> None:
     with pytest.raises(RangeError, match=rf"^efficiency\.{field}: "):
         dataclasses.replace(IDEAL, **{field: bad})
 
 
-@pytest.mark.parametrize("field", ["operator_latency", "collective_latency", "step_overhead"])
+@pytest.mark.parametrize("field", FLOORS)
 @pytest.mark.parametrize("bad", [-1e-6, float("nan"), float("inf"), True, "3 us", None])
 def test_a_bad_latency_is_named(field: str, bad: object) -> None:
     with pytest.raises(RangeError, match=rf"^efficiency\.{field}: "):
         dataclasses.replace(IDEAL, **{field: bad})
+
+
+@pytest.mark.parametrize("bad", [0.9, -1.0, 0.0, float("nan"), True, "3", None])
+def test_a_norm_below_one_is_named(bad: Any) -> None:
+    with pytest.raises(RangeError, match=r"^efficiency\.softness: "):
+        dataclasses.replace(IDEAL, softness=bad)

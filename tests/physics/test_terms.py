@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headway.facts.errors import UnknownNameError
-from headway.facts.model import Model
+from headway.facts.models import model
 from headway.facts.systems import system
 from headway.physics.blackboard import decode_terms, prefill_terms, roofline_terms
 from headway.physics.layout import Layout
@@ -102,10 +102,10 @@ def test_plain_data_evaluates_to_the_same(terms: Terms, points: list[tuple[int, 
         assert terms.seconds(*point) == pytest.approx(evaluated(data, *point), rel=1e-9)
 
 
-def test_terms_of_models_evaluate_to_the_same_elsewhere(models: tuple[Model, ...]) -> None:
+def test_terms_of_models_evaluate_to_the_same_elsewhere(kinds: tuple[str, ...]) -> None:
     """Thousands of random points of real decode and prefill passes, through JSON and an evaluator of its own."""
     random = np.random.default_rng(7)
-    for of in models:
+    for of in map(model, kinds):
         for terms in (decode_terms(of, system("hgx-h200")), prefill_terms(of, system("hgx-h200"))):
             data = json.loads(json.dumps(terms.to_dict()))
             points = np.column_stack([random.integers(1, 4096, 300), *random.integers(1, 200_000, (2, 300))])
@@ -130,8 +130,8 @@ def test_balance_batch_is_where_compute_equals_memory(compute: float, weights: f
     assert terms.balance_batch(1.01 * context / kv) == math.inf
 
 
-def test_balance_batch_of_models(models: tuple[Model, ...]) -> None:
-    for of in models:
+def test_balance_batch_of_models(kinds: tuple[str, ...]) -> None:
+    for of in map(model, kinds):
         terms = decode_terms(of, system("gb200-nvl72"), Layout(tp=1, dp=8))
         contexts = np.array([0.0, 100.0, 1000.0, 1e6])
         for context, batch in zip(contexts, terms.balance_batch(contexts), strict=True):
@@ -155,9 +155,9 @@ def _excess(terms: Terms, context: float) -> float:
     return float((twice["memory"] - once["memory"]) / (twice["compute"] - once["compute"]))
 
 
-def test_balance_context_is_where_the_cache_catches_up(models: tuple[Model, ...]) -> None:
+def test_balance_context_is_where_the_cache_catches_up(kinds: tuple[str, ...]) -> None:
     finite = 0
-    for of in models:
+    for of in map(model, kinds):
         terms = decode_terms(of, system("gb200-nvl72"))
         context = terms.balance_context()
         if 0 < context < math.inf:

@@ -14,6 +14,7 @@ from headway.cli._params import CONFIG, FRACTION, PRECISION, TIME, TOKENS, Conve
 from headway.cli._report import Cell, Column, Table
 
 if TYPE_CHECKING:
+    from headway.evidence.stack_file import StackCalibration
     from headway.facts.hardware import System
     from headway.facts.model import Model
     from headway.facts.precision import Precision
@@ -43,6 +44,8 @@ class Asked:
         Chips that may be used; None for one unit of the system.
     price, tariff, power_price
         Rent given, name of a tariff, price of electricity.
+    calibration : str or None
+        Path of a TOML file with constants of the user's own stack.
     """
 
     model: str | None
@@ -62,6 +65,7 @@ class Asked:
     price: float | None
     tariff: str | None
     power_price: float
+    calibration: str | None
 
 
 def _names(text: str, _field: str) -> tuple[str, ...]:
@@ -88,6 +92,7 @@ _OPTIONS: Final = (
     click.option("--price", type=quantity("dollars_per_gpu_hour", "price"), help="Rent, as '$2.10/GPU-h'."),
     click.option("--tariff", help="A tariff of the system by name; 'headway system' lists them."),
     click.option("--power-price", type=quantity("dollars_per_kwh", "price"), default="$0/kWh", help="As '$0.08/kWh'."),
+    click.option("--calibration", type=CONFIG, help="Constants of your own stack, from 'headway calibrate'."),
 )
 
 
@@ -184,17 +189,34 @@ def read_prices(asked: Asked, system: System) -> Prices:
     return default_prices(system, asked.tariff, asked.power_price)
 
 
+def read_calibration(asked: Asked) -> StackCalibration | None:
+    """The stack's own constants, where a file was given."""
+    from headway.evidence.stack_file import load_calibration
+
+    return None if asked.calibration is None else load_calibration(asked.calibration)
+
+
 def search(asked: Asked) -> tuple[Model, tuple[System, ...], tuple[PlanResult, ...]]:
     """Plan on every system asked for."""
     from headway.serving.plan import plan
 
     model, workload = read_model(asked), read_workload(asked)
     precision = read_precision(model, asked.weights, asked.kv)
-    systems = read_systems(asked)
+    systems, own = read_systems(asked), read_calibration(asked)
+    served = workload if own is None else own.workload(workload)
     found = tuple(
-        plan(model, s, workload, prices=read_prices(asked, s), precision=precision, chips=asked.gpus) for s in systems
+        plan(
+            model,
+            s,
+            served,
+            prices=read_prices(asked, s),
+            precision=precision,
+            efficiency=None if own is None else own.efficiency(s),
+            chips=asked.gpus,
+        )
+        for s in systems
     )
-    return model, systems, found
+    return model, systems, found if own is None else tuple(own.result(one, workload) for one in found)
 
 
 PLAN_COLUMNS: Final = (

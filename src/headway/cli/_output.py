@@ -28,6 +28,8 @@ from headway.facts.errors import InputError
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 SUFFIXES: Final = MappingProxyType({".json": "json", ".csv": "csv", ".txt": "text", ".md": "markdown"})
+_ENDINGS: Final = f"a name ending in {' '.join(SUFFIXES)}, or --json or --csv with it"
+_TOML: Final = ".toml"
 _META: Final = "headway.output"
 _FILE_WIDTH: Final = 100
 
@@ -102,8 +104,10 @@ def choices(ctx: click.Context) -> Choices:
     if name is None or name == "-":
         return Choices(flag or "text")
     suffix = Path(name).suffix.lower()
+    if flag is None and suffix == _TOML:
+        return Choices("toml", Path(name))
     if flag is None and suffix not in SUFFIXES:
-        raise InputError("--output", name, f"a name ending in {' '.join(SUFFIXES)}, or --json or --csv with it")
+        raise InputError("--output", name, _ENDINGS)
     return Choices(flag or SUFFIXES[suffix], Path(name))
 
 
@@ -115,6 +119,11 @@ def emit(report: Report, chosen: Choices) -> int:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         stream.write(text.encode(encoding, "replace").decode(encoding))
         stream.flush()
+    elif chosen.format == "toml":
+        if not report.toml:
+            raise InputError("--output", str(chosen.file), _ENDINGS)
+        write_whole(chosen.file, report.toml)
+        return emit(report, Choices())
     else:
         write_whole(chosen.file, render(report, chosen.format, None))
     return report.exit_code

@@ -179,6 +179,8 @@ class Report:
         What ``--csv`` prints; the first table where None.
     exit_code : int
         0, or 1 for an infeasible request or a failed check.
+    toml : str
+        What ``-o FILE.toml`` writes, beside the text on stdout; empty where the command has no such file.
     """
 
     title: str
@@ -187,6 +189,7 @@ class Report:
     document: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     data: Table | None = None
     exit_code: int = 0
+    toml: str = ""
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli._chart import Axis, Marker, Series, XYChart
-from headway.cli._deployment import Asked, deployment_options, read_model, read_precision, read_prices, read_systems
+from headway.cli._deployment import (
+    Asked,
+    deployment_options,
+    read_calibration,
+    read_model,
+    read_precision,
+    read_prices,
+    read_systems,
+)
 from headway.cli._output import explain_option, output_options
 from headway.cli._params import choice, integer, quantity
 from headway.cli._report import Column, Part, Passage, Report, Table
@@ -60,6 +68,7 @@ def curve(
     parts: list[Part] = []
     notes: list[str] = []
     drawn = []
+    own = read_calibration(asked)
     for system in read_systems(asked):
         prices = read_prices(asked, system) if asked.price or system.tariffs else None
         found = room.curve(
@@ -71,6 +80,7 @@ def curve(
             context=context,
             prices=prices,
             precision=precision,
+            efficiency=None if own is None else own.efficiency(system),
         )
         drawn.append(found)
         parts.append(draw(found, show))

@@ -25,6 +25,7 @@ COMPLETION_VARIABLE: Final = "_HEADWAY_COMPLETE"
 _DECIDE: Final = "Decide"
 _LOOK: Final = "Look up"
 _LEARN: Final = "Recompute"
+_CHECK: Final = "Check"
 _SHELL: Final = "Shell"
 
 COMMANDS: Final[tuple[Row, ...]] = (
@@ -32,10 +33,13 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("curve", "headway.cli.curve_command:curve", "Time, cost and speed against batch or context.", _DECIDE),
     Row("modes", "headway.cli.modes_command:modes", "Fast and slow modes, and what a pair implies.", _DECIDE),
     Row("size", "headway.cli.size_command:size", "Replicas, racks, power and cost of a load.", _DECIDE),
+    Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
+    Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(
         "lecture", "headway.cli.lecture_command:lecture", "Every claim of the lecture beside its recomputation.", _LEARN
     ),
+    Row("validate", "headway.cli.validate_command:validate", "Predictions beside published measurements.", _CHECK),
     Row("model", "headway.cli.model_command:model", "Parameters, bytes and KV cache of one model.", _LOOK),
     Row("models", "headway.cli.model_command:models", "All models of the catalog.", _LOOK),
     Row("system", "headway.cli.system_command:system", "Facts, machine balance and prices of one system.", _LOOK),

@@ -93,12 +93,18 @@ def _title(model: Model, result: PlanResult) -> str:
     return ", ".join([f"{model.name}: {w.isl:,} in, {w.osl:,} out", *extra, *limits])
 
 
+def _constants(result: PlanResult) -> str:
+    """Whose constants a plan stands on: the last assumption says so where they are the user's own."""
+    own = [a for a in result.assumptions if a.startswith("constants of ")]
+    return f"{own[0]}." if own else "published constants, not yet fitted."
+
+
 def _notes(result: PlanResult, found: Sequence[PlanResult]) -> tuple[str, ...]:
     if not found:
         return ()
     return (
         "$/Mtok is everything per million output tokens; input, cached and output split it by what the chips did.",
-        "prefill > decode where pools are separate; efficiencies are published constants, not yet fitted.",
+        "prefill > decode where pools are separate; efficiencies are " + _constants(result),
     )
 
 

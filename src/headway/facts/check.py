@@ -29,6 +29,17 @@ def _refuse(field: str, array: np.ndarray[Any, Any], good: np.ndarray[Any, Any],
         raise RangeError(field, int(offending) if offending.is_integer() else offending, expected)
 
 
+def single(field: str, value: ArrayLike) -> Any:
+    """Require one value, not several; return it as given.
+
+    >>> single("isl", 4000)
+    4000
+    """
+    if np.ndim(value):
+        raise RangeError(field, value, "one number, not several")
+    return value
+
+
 def positive(field: str, value: ArrayLike, unit: str = "") -> Any:
     """Require finite numbers above zero; return `value` as given.
 

@@ -57,6 +57,8 @@ class Chip:
         Design power of the chip [W].
     measured_flops : mapping of str to float
         Best matrix product measured by an independent tool [FLOP/s].
+    cores : int or None
+        Streaming multiprocessors or compute units [1].
     status : str
         ``"shipping"`` or ``"announced"``.
     sources : tuple of Source
@@ -76,6 +78,7 @@ class Chip:
     hbm_bandwidth: float
     power: float | None = None
     measured_flops: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    cores: int | None = None
     status: str = "shipping"
     sources: tuple[Source, ...] = ()
     conflicts: tuple[Conflict, ...] = ()

@@ -45,6 +45,7 @@ CHIP_COLUMNS: tuple[Column, ...] = (
     Column("hbm_bandwidth", "quantity", "bandwidth of the main memory", "bytes_per_second", required=True),
     Column("power", "quantity", "design power of the chip", "watts"),
     Column("measured_flops", "quantities", "best matrix product measured", "flop_per_second", keys=_FORMATS),
+    Column("cores", "whole", "streaming multiprocessors or compute units"),
     Column("status", "text", "shipping (default) or announced"),
     Column("note", "text", "what the reader should know"),
 )
@@ -97,6 +98,7 @@ def _chip(entry: Row) -> Chip:
         hbm_bandwidth=entry.number("hbm_bandwidth"),
         power=entry.optional("power"),
         measured_flops=entry.quantities("measured_flops"),
+        cores=entry.whole("cores", 0) or None,
         status=status,
         sources=entry.sources,
         conflicts=entry.conflicts,

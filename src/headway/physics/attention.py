@@ -198,12 +198,15 @@ class LookShape:
         FLOP per query per cached token of a sparse selector [FLOP].
     per_token : float
         FLOP per query whatever the context [FLOP].
+    heads : float
+        Heads that each take an exponential per query and visible token [1].
     """
 
     per_visible: float
     per_visible_prefill: float
     per_context: float
     per_token: float
+    heads: float = 0.0
 
 
 def look_shape(attention: AttentionKind) -> LookShape:
@@ -221,7 +224,7 @@ def look_shape(attention: AttentionKind) -> LookShape:
         case LatentAttention():
             latent = FLOP_PER_MAC * attention.heads * (2 * attention.kv_rank + attention.rope_dim)
             wide = attention.nope_dim + attention.rope_dim + attention.v_head_dim
-            return LookShape(latent, FLOP_PER_MAC * attention.heads * wide, scan, 0.0)
+            return LookShape(latent, FLOP_PER_MAC * attention.heads * wide, scan, 0.0, attention.heads)
         case LinearAttention():
             state = attention.value_heads * attention.key_dim * attention.value_dim
             taps = FLOP_PER_MAC * attention.conv_channels * attention.conv_width
@@ -229,10 +232,11 @@ def look_shape(attention: AttentionKind) -> LookShape:
         case CompressedAttention():
             one = FLOP_PER_MAC * 2 * attention.heads * attention.head_dim
             raw = one * attention.raw_window if attention.compress > 1 else 0.0
-            return LookShape(one / attention.compress, one / attention.compress, scan, raw)
+            per_entry = one / attention.compress
+            return LookShape(per_entry, per_entry, scan, raw, attention.heads / attention.compress)
         case SoftmaxAttention():
             one = FLOP_PER_MAC * attention.heads * (attention.head_dim + attention.value_dim)
-            return LookShape(one, one, scan, 0.0)
+            return LookShape(one, one, scan, 0.0, attention.heads)
 
 
 def attention_flops(model: Model, context: ArrayLike) -> Any:

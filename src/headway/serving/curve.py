@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.facts.check import not_negative, positive, whole
+from headway.facts.check import not_negative, positive, single, whole
 from headway.facts.efficiency import Efficiency
 from headway.facts.errors import RangeError, unknown
 from headway.facts.hardware import System
@@ -144,8 +144,8 @@ def curve(
     if over not in ("batch", "context"):
         raise unknown("over", over, ("batch", "context"))
     place = layout or Layout()
-    positive("batch", batch)
-    not_negative("context", context, "token")
+    positive("batch", single("batch", batch))
+    not_negative("context", single("context", context), "token")
     seats = float(largest_batch(model, system, place, max(context, 1.0), precision=precision))
     terms = decode_terms(model, system, place, precision=precision, profile=profile)
     balance = float(terms.balance_batch(context))

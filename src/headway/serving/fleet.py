@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from headway.facts.check import fraction, positive, whole
+from headway.facts.check import fraction, positive, single, whole
 from headway.facts.hardware import System
 from headway.physics.fleet import nodes_needed
 from headway.serving.plan import Plan, PlanResult, watts_per_chip
@@ -58,7 +58,8 @@ def requests_from_tokens(tokens_per_day: float, osl: int) -> float:
     >>> requests_from_tokens(86.4e6, 1000)
     1.0
     """
-    return float(positive("tokens_per_day", tokens_per_day, "token/day")) / SECONDS_PER_DAY / float(whole("osl", osl))
+    day = positive("tokens_per_day", single("tokens_per_day", tokens_per_day), "token/day")
+    return float(day) / SECONDS_PER_DAY / float(whole("osl", single("osl", osl)))
 
 
 def size(
@@ -99,8 +100,8 @@ def size(
     >>> fleet.units == -(-fleet.chips // 8), 0.0 < fleet.load <= 0.7
     (True, True)
     """
-    positive("requests_per_second", requests_per_second, "1/s")
-    positive("utilisation", fraction("utilisation", utilisation))
+    positive("requests_per_second", single("requests_per_second", requests_per_second), "1/s")
+    positive("utilisation", fraction("utilisation", single("utilisation", utilisation)))
     paid = prices or result.prices
     fleets = [_repeat(p, system, requests_per_second, utilisation, paid) for p in result.plans]
     return min(fleets, key=lambda f: f.usd_per_hour, default=None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headway.facts.check import whole
+from headway.facts.check import single, whole
 from headway.facts.efficiency import Efficiency, efficiency_of
 from headway.facts.hardware import System
 from headway.facts.model import Model
@@ -133,7 +133,7 @@ ASSUMPTIONS = (
     "steady state at full batch; lengths as stated for every request",
     "mean TTFT: chunks or prompts wait as in a queue with constant service",
     "sequences hold their mean length in the cache",
-    "uniform routing of experts; uncalibrated efficiencies of the chip",
+    "uniform routing of experts; constants of the chip generation, median of the engines",
 )
 
 
@@ -212,7 +212,7 @@ def plan(
     >>> slow.feasible, slow.reason.startswith("TPOT at best")
     (False, True)
     """
-    allowed = int(whole("chips", chips if chips is not None else system.chips, most=1_000_000))
+    allowed = int(whole("chips", single("chips", system.chips if chips is None else chips), most=1_000_000))
     s = Serving(model, system, workload, precision or model.precision, efficiency or efficiency_of(system), allowed)
     paid = prices or default_prices(system)
     runs = [e for e in (colocated(s), separated(s)) if e is not None and e.count]

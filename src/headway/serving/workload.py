@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from headway.facts.check import fraction, not_negative, positive, whole
+from headway.facts.check import fraction, not_negative, positive, single, whole
 from headway.facts.errors import RangeError
 
 SECONDS_PER_HOUR = 3600.0
@@ -54,6 +54,8 @@ class Workload:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served, before any search."""
+        for entry in fields(self):
+            single(entry.name, getattr(self, entry.name))
         whole("isl", self.isl, most=1_000_000_000)
         whole("osl", self.osl, most=1_000_000_000)
         fraction("cache_hit", self.cache_hit, allow_one=False)
@@ -104,6 +106,8 @@ class Prices:
 
     def __post_init__(self) -> None:
         """Refuse prices that are not positive (free electricity is allowed)."""
+        single("usd_per_chip_hour", self.usd_per_chip_hour)
+        single("usd_per_kwh", self.usd_per_kwh)
         positive("usd_per_chip_hour", self.usd_per_chip_hour, "$/chip-h")
         not_negative("usd_per_kwh", self.usd_per_kwh, "$/kWh")
 

@@ -1,0 +1,260 @@
+"""``headway validate``: predictions beside published measurements, row by row and summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from headway.cli._output import output_options
+from headway.cli._params import CONFIG, choice, integer, listed
+from headway.cli._report import Cell, Column, Part, Report, Table, Toned
+
+if TYPE_CHECKING:
+    from headway.evidence.measurements import TrainingMeasurement
+    from headway.evidence.report import ScoredRow, Summary
+
+GROUPINGS: Final = ("all", "mark", "source", "mode", "engine", "chip", "model", "concurrency", "context")
+_SHOWN_ROWS: Final = 40
+_TRAINING: Final = "training rows are read and counted; their predictions follow with the training room"
+
+
+def _metrics() -> tuple[str, ...]:
+    from headway.evidence.measurements import METRICS
+
+    return tuple(METRICS)
+
+
+@click.command()
+@click.argument("file", required=False, metavar="[FILE]", type=CONFIG)
+@click.option("--training", is_flag=True, help="FILE, or the package's table, holds training measurements.")
+@click.option("--config", type=CONFIG, help="A directory of config.json files named <model>.json.")
+@click.option("--hardware", type=CONFIG, help="A TOML file with systems of your own, named as the rows name them.")
+@click.option("--metric", type=listed(choice("metric", _metrics)), help="Only rows of these metrics.")
+@click.option(
+    "--by",
+    type=listed(choice("grouping", lambda: GROUPINGS)),
+    default="all,source",
+    show_default=True,
+    help=f"Groups to show: {', '.join(GROUPINGS)}.",
+)
+@click.option("--worst", type=integer(0, 1000), default="20", show_default=True, help="Worst rows to show.")
+@output_options
+def validate(
+    file: str | None,
+    training: bool,
+    config: str | None,
+    hardware: str | None,
+    metric: tuple[str, ...] | None,
+    by: tuple[str, ...],
+    worst: int,
+) -> Report:
+    """Predict published measurements, or those of FILE, and show the errors.
+
+    FILE is a CSV with the columns of the package's own table; the manual's page on evidence lists them.
+
+    Example: headway validate --metric tpot_ms --by all,chip,engine
+    """
+    if training:
+        return _training(file)
+    from headway.evidence import report as room
+    from headway.evidence.measurements import open_serving, read_serving
+    from headway.evidence.predict import predictions
+    from headway.evidence.setups import Shelf
+
+    shelf = Shelf(config or "", hardware or "").check()
+    rows = read_serving(file) if file else open_serving()
+    if metric is not None:
+        rows = tuple(row for row in rows if row.metric in metric)
+    scored = room.score(predictions(rows, shelf))
+    summary = room.summarise(scored)
+    refused = [one for one in scored if one.answer.prediction is None]
+    covered = len(scored) - len(refused)
+    parts: list[Part] = [
+        _summary_table([one for one in summary if one.group.partition("=")[0] in by and not _repeats(one, summary)]),
+    ]
+    if file and len(scored) <= _SHOWN_ROWS:
+        parts.append(_rows_table("rows", "Rows", scored))
+    elif worst and covered:
+        parts.append(_rows_table("worst", "Worst rows", room.worst(scored, worst)))
+    if refused:
+        parts.append(_refused_table(refused[:_SHOWN_ROWS]))
+    records = [_record(one) for one in scored]
+    return Report(
+        title=f"{covered:,} of {len(scored):,} measurements predicted",
+        parts=tuple(parts),
+        notes=_notes(scored),
+        document={"summary": [_summary_record(one) for one in summary], "rows": records},
+        data=_data_table(records),
+        exit_code=0 if covered else 1,
+    )
+
+
+def _notes(scored: Sequence[ScoredRow]) -> tuple[str, ...]:
+    from headway.evidence.report import DRIFT, UNEXPLAINED
+    from headway.facts.calibration import book
+
+    marks = {mark: sum(one.mark == mark for one in scored) for mark in (UNEXPLAINED, DRIFT)}
+    table = book()
+    return (
+        "error = predicted / measured - 1; bias is its median; inside: measured value in the 80% interval",
+        f"{marks[UNEXPLAINED]} rows that their setup cannot explain and {marks[DRIFT]} of older software are marked, "
+        "and count (--by mark)",
+        f"constants of {table.date}: {table.source.text}",
+    )
+
+
+def _summary_table(found: Sequence[Summary]) -> Table:
+    columns = (
+        Column("group", "group", align="left"),
+        Column("metric", "metric", align="left"),
+        Column("rows", "rows", "count"),
+        Column("covered", "covered", "count", priority=2),
+        Column("median_ape", "median", "fraction"),
+        Column("p90_ape", "p90", "fraction"),
+        Column("bias", "bias", "fraction"),
+        Column("inside", "inside", "fraction", priority=1),
+    )
+    rows = tuple(
+        (s.group, s.metric, float(s.rows), float(s.covered), s.median_ape, s.p90_ape, s.bias, s.inside) for s in found
+    )
+    return Table("summary", columns, rows, "Absolute error by group")
+
+
+def _repeats(one: Summary, every: Sequence[Summary]) -> bool:
+    """Whether a pooled metric says no more than the one metric that it pools."""
+    alike = [s for s in every if s.group == one.group and s.metric != one.metric and "throughput" in s.metric]
+    return one.metric == "throughput" and any(s.rows == one.rows for s in alike)
+
+
+def _rows_table(key: str, title: str, rows: Sequence[ScoredRow]) -> Table:
+    from headway.evidence.report import explain
+
+    columns = (
+        Column("row", "row", align="left"),
+        Column("setup", "setup", align="left", fold=True),
+        Column("metric", "metric", align="left"),
+        Column("measured", "measured"),
+        Column("predicted", "predicted"),
+        Column("error", "error", "fraction"),
+        Column("why", "where to look", align="left", fold=True, priority=1),
+    )
+    return Table(key, columns, tuple(_row_cells(one, explain(one)) for one in rows), title)
+
+
+def _row_cells(one: ScoredRow, why: str) -> tuple[Cell, ...]:
+    row, shown = one.row, one.answer.prediction
+    users = f" c{row.concurrency:g}" if row.concurrency else ""
+    lengths = f" {row.isl or '?'}/{row.osl or '?'}" if row.isl or row.osl else ""
+    setup = f"{row.model} {row.n_gpus}x{row.hardware} {row.engine}{lengths}{users}"
+    if shown is None:
+        refusal = one.answer.refusal.reason if one.answer.refusal else ""
+        return row.row_id, setup, row.metric, _digits(row.value), None, None, refusal
+    error = Toned(one.error, "" if one.inside else "warn")
+    return row.row_id, setup, row.metric, _digits(row.value), _digits(shown.value), error, why
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.4g}" if value < 10_000 else f"{value:,.0f}"
+
+
+def _refused_table(refused: Sequence[ScoredRow]) -> Table:
+    columns = (Column("row", "row", align="left"), Column("reason", "not predicted", align="left", fold=True))
+    rows = tuple((one.row.row_id, one.answer.refusal.reason if one.answer.refusal else "") for one in refused)
+    return Table("refused", columns, rows, "Without a prediction")
+
+
+def _summary_record(one: Summary) -> dict[str, Any]:
+    return {
+        "metric": one.metric,
+        "group": one.group,
+        "rows": one.rows,
+        "covered": one.covered,
+        "median_ape": one.median_ape,
+        "p90_ape": one.p90_ape,
+        "bias": one.bias,
+        "inside_interval": one.inside,
+    }
+
+
+def _record(one: ScoredRow) -> dict[str, Any]:
+    from headway.evidence.measurements import METRICS
+
+    row, shown, refusal = one.row, one.answer.prediction, one.answer.refusal
+    return {
+        "row_id": row.row_id,
+        "setup_id": row.setup_id,
+        "source_id": row.source_id,
+        "model": row.model,
+        "hardware": row.hardware,
+        "n_gpus": row.n_gpus,
+        "parallelism": row.parallelism,
+        "weight_precision": row.weight_precision,
+        "mode": row.mode,
+        "engine": row.engine,
+        "isl": row.isl,
+        "osl": row.osl,
+        "concurrency": row.concurrency,
+        "metric": row.metric,
+        "unit": METRICS[row.metric],
+        "measured": row.value,
+        "predicted": shown.value if shown else None,
+        "low": shown.low if shown else None,
+        "high": shown.high if shown else None,
+        "error": one.error,
+        "inside_interval": one.inside,
+        "grade": shown.grade if shown else None,
+        "binding": shown.binding if shown else None,
+        "assumed": list(shown.assumed) if shown else [],
+        "mark": one.mark,
+        "reason": refusal.reason if refusal else one.why,
+    }
+
+
+def _data_table(records: Sequence[dict[str, Any]]) -> Table:
+    """All rows as the CSV that ``--csv`` prints."""
+    keys = tuple(key for key in (records[0] if records else {}) if key != "assumed")
+    columns = tuple(Column(key, key) for key in keys)
+    return Table("rows", columns, tuple(tuple(record[key] for key in keys) for record in records))
+
+
+def _training(file: str | None) -> Report:
+    from headway.evidence.measurements import open_training, read_training
+
+    rows = read_training(file) if file else open_training()
+    counts = {metric: sum(row.metric == metric for row in rows) for metric in dict.fromkeys(r.metric for r in rows)}
+    nothing = {"covered": 0, "median_ape": None, "p90_ape": None, "bias": None}
+    columns = (
+        Column("metric", "metric", align="left"),
+        Column("rows", "rows", "count"),
+        Column("covered", "covered", "count"),
+    )
+    return Report(
+        title=f"0 of {len(rows):,} training measurements predicted",
+        parts=(Table("summary", columns, tuple((m, float(n), 0.0) for m, n in counts.items())),),
+        notes=(_TRAINING,),
+        document={
+            "summary": [{"metric": m, "group": "all", "rows": n} | nothing for m, n in counts.items()],
+            "rows": [_training_record(row) for row in rows],
+        },
+        data=_data_table([_training_record(row) for row in rows]),
+        exit_code=0,
+    )
+
+
+def _training_record(row: TrainingMeasurement) -> dict[str, Any]:
+    return {
+        "row_id": row.row_id,
+        "source_id": row.source_id,
+        "model": row.model,
+        "precision": row.precision,
+        "hardware": row.hardware,
+        "n_gpus": row.n_gpus,
+        "metric": row.metric,
+        "unit": row.unit,
+        "measured": row.value,
+        "predicted": None,
+        "error": None,
+        "reason": _TRAINING,
+    }

@@ -1,0 +1,334 @@
+"""Workers that never run dry: offline throughput, and the largest load that keeps latency limits.
+
+With ``B`` sequences decoding, ``a`` tokens kept per pass and ``S`` new prompt tokens per request, a share
+``phi = B a S / (O m D)`` of passes carries ``m`` prompt tokens on each of ``D`` data ranks, and a replica answers
+
+``X = B a / (O t)``,  ``t = (1 - phi) t_decode(B) + phi t_mixed(B)``
+
+requests per second. Beyond ``phi = 1`` the prompts are the limit and the batch drains to what they feed. The batch
+is what memory holds, what was asked, or what the limits allow, whichever is smallest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headway.facts.check import positive
+from headway.facts.efficiency import Efficiency
+from headway.facts.errors import RangeError
+from headway.facts.hardware import System
+from headway.facts.model import Model
+from headway.facts.precision import Precision
+from headway.physics.layout import Layout, check_layout
+from headway.physics.memory import largest_batch, memory_use
+from headway.physics.step import decode_step, mixed_step
+from headway.serving.workload import Workload
+
+_LOADS = 24
+# A Poisson number stays below its mean plus this many standard deviations 99 times in 100.
+_NINETY_NINE = 2.33
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A benchmark that starts empty, and ends when its longest answer does.
+
+    Parameters
+    ----------
+    seconds : float
+        Requests are issued for at least this long [s].
+    requests_per_chip : float
+        And at least this many [1].
+    longest : float
+        Tokens of the longest answer [token]; it decodes on after the others.
+    """
+
+    seconds: float = 0.0
+    requests_per_chip: float = 0.0
+    longest: float = 0.0
+
+    def kept(self, requests_per_chip: Any, tpot: Any, osl: float) -> Any:
+        """Share of the steady rate that is left when the tail counts as part of the run [1].
+
+        >>> round(float(Window(seconds=600, longest=20_000).kept(1.0, 0.03, 3700)), 2)
+        0.55
+        """
+        issued = np.maximum(self.seconds, self.requests_per_chip / requests_per_chip)
+        tail = max(self.longest - osl, 0.0) * np.asarray(tpot)
+        return np.where(issued > 0, issued / np.maximum(issued + tail, 1e-300), 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Saturated:
+    """A replica at its largest load.
+
+    Parameters
+    ----------
+    layout : Layout or None
+        Of the replica; None where nothing fits.
+    batch : float
+        Sequences decoding at a time [1].
+    requests_per_second, output_tokens_per_second : float
+        Of one replica [1/s], [token/s].
+    tpot, ttft : float
+        Time per output token and to the first token, at the 99th percentile where there are limits [s].
+    prefill_share : float
+        Share of passes that carry prompt tokens [1].
+    binding : str
+        What sets most of the time of a decode pass.
+    reason : str
+        Why there is none; empty where there is.
+    """
+
+    layout: Layout | None
+    batch: float
+    requests_per_second: float
+    output_tokens_per_second: float
+    tpot: float
+    ttft: float
+    prefill_share: float
+    binding: str
+    reason: str = ""
+
+    @property
+    def tokens_per_second_per_chip(self) -> float:
+        """Output tokens per second and chip [token/s]."""
+        return self.output_tokens_per_second / (self.layout.chips if self.layout else math.inf)
+
+
+def _none(reason: str) -> Saturated:
+    return Saturated(None, 0.0, 0.0, 0.0, math.inf, math.inf, 0.0, "", reason)
+
+
+def saturated(
+    model: Model,
+    system: System,
+    layouts: Sequence[Layout],
+    workload: Workload,
+    *,
+    chunk: float = 8192.0,
+    most: float = math.inf,
+    whole_request: bool = False,
+    window: Window | None = None,
+    precision: Precision | None = None,
+    efficiency: Efficiency | None = None,
+) -> Saturated:
+    """The replica with most output per chip that keeps the workload's limits, requests never running out.
+
+    Parameters
+    ----------
+    layouts : sequence of Layout
+        Replicas to choose from; scalar degrees. Those that cannot hold the model are passed over.
+    workload : Workload
+        Where it limits TTFT or TPOT, arrivals are taken as Poisson: the limits hold at their 99th percentile and
+        memory at that of the number in the system.
+    chunk : float
+        Prompt tokens that one pass may carry on one data rank [token].
+    most : float
+        Sequences that one data rank may decode at a time [1].
+    whole_request : bool
+        Whether a request's memory is reserved to its end when it starts, or taken as it grows.
+    window : Window, optional
+        The run that is timed, where its tail counts; endless where not given.
+
+    Returns
+    -------
+    Saturated
+        With a reason where no replica fits or keeps the limits.
+
+    Raises
+    ------
+    RangeError, LayoutError
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> place = model("llama-3.1-70b"), system("hgx-h200"), [Layout(tp=n) for n in (2, 4, 8)]
+    >>> idle, busy = (saturated(*place, Workload(1000, 1000, tpot=limit)) for limit in (0.02, 0.2))
+    >>> idle.tpot <= 0.02 and idle.tokens_per_second_per_chip <= busy.tokens_per_second_per_chip
+    True
+    """
+    positive("chunk", chunk, "token")
+    if not layouts:
+        raise RangeError("layouts", "none", "at least one layout")
+    for one in layouts:
+        check_layout(model, one)
+    # One row per layout, one column per load: every pass time of the search in two calls.
+    stack = Layout(**{n: np.array([[getattr(one, n)] for one in layouts]) for n in ("tp", "ep", "dp", "pp", "cp")})
+    opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
+    held = workload.isl + workload.osl if whole_request else workload.mean_context
+    room = np.minimum(
+        largest_batch(model, system, stack, held, new_tokens=min(chunk, workload.miss), precision=precision),
+        most * np.asarray(stack.dp, dtype=float),
+    )
+    limited = math.isfinite(workload.tpot) or math.isfinite(workload.ttft)
+    if limited:
+        # Mean load whose 99th percentile fills the memory.
+        room = (np.sqrt(np.maximum(_NINETY_NINE**2 + 4.0 * room, 0.0)) / 2.0 - _NINETY_NINE / 2.0) ** 2
+    if not np.any(room >= 1):
+        use = memory_use(model, system, layouts[-1], layouts[-1].dp, held, precision=precision)
+        return _none(use.reason() or "no layout holds one request on each rank")
+    feed = workload.osl / workload.acceptance * chunk * np.asarray(stack.dp, dtype=float) / workload.miss
+    top = np.maximum(np.minimum(room, feed), 1.0)
+    loads = top ** np.linspace(0.0, 1.0, _LOADS) if limited or window else top
+    step = decode_step(
+        model, system, stack, loads, workload.mean_context, draft=workload.draft, acceptance=workload.acceptance, **opts
+    )
+    mixed = mixed_step(
+        model,
+        system,
+        stack,
+        loads,
+        workload.mean_context,
+        max(chunk / workload.miss, 1.0),
+        min(chunk, workload.miss),
+        max(workload.miss - chunk, 0.0) / 2.0 + workload.cached,
+        draft=workload.draft,
+        **opts,
+    )
+    share = np.minimum(loads / feed, 1.0)
+    seconds = (1.0 - share) * step.seconds + share * mixed.seconds
+    # A request meets a Poisson number of others' prompts, as many as it has neighbours on average.
+    crowd = _NINETY_NINE / np.sqrt(loads) if limited else 0.0
+    tpot = (seconds + crowd * share * (mixed.seconds - step.seconds)) / workload.acceptance
+    ttft = _first_token(mixed.seconds, seconds, share, workload.miss / chunk)
+    rate = loads * workload.acceptance / workload.osl / seconds
+    if window is not None:
+        rate = rate * window.kept(rate / stack.chips, tpot, workload.osl)
+    good = (room >= 1) & (loads <= room) & (tpot <= workload.tpot) & (ttft <= workload.ttft)
+    if not np.any(good):
+        return _none("no load keeps the limits")
+    best = np.unravel_index(int(np.argmax(np.where(good, rate / stack.chips, -1.0))), good.shape)
+    return Saturated(
+        layouts[int(best[0])],
+        float(loads[best]),
+        float(rate[best]),
+        float(rate[best]) * workload.osl,
+        float(tpot[best]),
+        float(ttft[best]),
+        float(share[best]),
+        str(np.broadcast_to(step.binding, good.shape)[best]),
+    )
+
+
+def _first_token(mixed: Any, seconds: Any, share: Any, chunks: float) -> Any:
+    """99th percentile of the time to the first token at a server that is busy a share of the time.
+
+    Half a pass until the next one, the passes of the prompt, and the wait of M/D/1 with an exponential tail.
+    """
+    busy = np.minimum(share, 1.0 - 1e-9)
+    wait = math.log(100.0) * busy / (2.0 * (1.0 - busy)) * mixed * chunks
+    return 0.5 * seconds + max(chunks, 1.0) * mixed + wait
+
+
+def drained(
+    model: Model,
+    system: System,
+    layout: Layout,
+    workload: Workload,
+    requests: float,
+    *,
+    chunk: float = 8192.0,
+    most: float = math.inf,
+    whole_request: bool = False,
+    precision: Precision | None = None,
+    efficiency: Efficiency | None = None,
+) -> Saturated:
+    """A replica that is given `requests` at once and runs until the last is answered.
+
+    Waves of the largest batch follow each other; the last one is what is left over. Filling the first batch takes
+    its prompts' passes, during which half of it decodes, and so does draining the last.
+
+    Parameters
+    ----------
+    requests : float
+        Requests queued at the start, for this replica [1].
+    chunk, most, whole_request
+        As in :func:`saturated`.
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> place = model("llama-3.1-8b"), system("hgx-h100"), Layout(), Workload(1000, 1000)
+    >>> few, many = (drained(*place, requests) for requests in (10, 1000))
+    >>> few.output_tokens_per_second < many.output_tokens_per_second
+    True
+    """
+    positive("requests", requests)
+    place = check_layout(model, layout)
+    ranks, steps = float(place.dp), workload.osl / workload.acceptance
+    held = workload.isl + workload.osl if whole_request else workload.mean_context
+    room = float(largest_batch(model, system, place, held, new_tokens=min(chunk, workload.miss), precision=precision))
+    if room < 1:
+        return _none(memory_use(model, system, place, place.dp, held, precision=precision).reason())
+    feed = steps * chunk * ranks / workload.miss
+    full = min(room, most * ranks, requests, feed)
+    waves = math.floor(requests / full)
+    rest = requests - waves * full
+    batches = np.array([full, max(rest, 1.0)])
+    opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
+    step = decode_step(
+        model, system, place, batches, workload.mean_context, draft=workload.draft, acceptance=workload.acceptance,
+        **opts,
+    )  # fmt: skip
+    mixed = mixed_step(
+        model,
+        system,
+        place,
+        batches,
+        workload.mean_context,
+        max(chunk / workload.miss, 1.0),
+        min(chunk, workload.miss),
+        max(workload.miss - chunk, 0.0) / 2.0 + workload.cached,
+        draft=workload.draft,
+        **opts,
+    )
+    share = np.minimum(batches / feed, 1.0)
+    seconds = (1.0 - share) * np.asarray(step.seconds) + share * np.asarray(mixed.seconds)
+    fill = full * workload.miss / (chunk * ranks) * float(mixed.seconds[0]) / 2.0
+    total = steps * (waves * float(seconds[0]) + (float(seconds[1]) if rest >= 1 else 0.0)) + fill
+    rate = requests / total
+    return Saturated(
+        place,
+        full,
+        rate,
+        rate * workload.osl,
+        float(seconds[0]) / workload.acceptance,
+        math.inf,
+        float(share[0]),
+        str(np.broadcast_to(step.binding, batches.shape)[0]),
+    )
+
+
+def speeds(
+    model: Model,
+    system: System,
+    layout: Layout,
+    context: float,
+    *,
+    precision: Precision | None = None,
+    efficiency: Efficiency | None = None,
+) -> tuple[Any, Any]:
+    """Output tokens per second of each user and of each chip, from one sequence per rank to a full memory.
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> user, chip = speeds(model("llama-3.1-8b"), system("hgx-h100"), Layout(), 4096)
+    >>> bool((user[1:] <= user[:-1]).all() and chip[0] < chip[-1])
+    True
+    """
+    place = check_layout(model, layout)
+    room = max(float(largest_batch(model, system, place, context, precision=precision)), float(place.dp))
+    loads = np.geomspace(float(place.dp), room, _LOADS)
+    step = decode_step(model, system, place, loads, context, precision=precision, efficiency=efficiency)
+    seconds = np.asarray(step.tpot)
+    return 1.0 / seconds, loads / seconds / float(place.chips)
