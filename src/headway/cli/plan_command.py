@@ -96,7 +96,7 @@ def _title(model: Model, result: PlanResult) -> str:
 def _constants(result: PlanResult) -> str:
     """Whose constants a plan stands on: the last assumption says so where they are the user's own."""
     own = [a for a in result.assumptions if a.startswith("constants of ")]
-    return f"{own[0]}." if own else "published constants, not yet fitted."
+    return f"{own[0]}." if own else f"{result.grade} ('headway validate' shows the errors)."
 
 
 def _notes(result: PlanResult, found: Sequence[PlanResult]) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def _notes(result: PlanResult, found: Sequence[PlanResult]) -> tuple[str, ...]:
         return ()
     return (
         "$/Mtok is everything per million output tokens; input, cached and output split it by what the chips did.",
-        "prefill > decode where pools are separate; efficiencies are " + _constants(result),
+        "prefill > decode where pools are separate; efficiencies: " + _constants(result),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from headway.facts.check import not_negative, positive, whole
-from headway.facts.errors import unknown
+from headway.facts.errors import UnknownNameError, unknown
 from headway.facts.precision import number_format
 from headway.facts.sources import Source
 
@@ -230,9 +230,11 @@ class System:
             If the system has no tariff of that name; the message lists those it has.
         """
         names = [t.name for t in self.tariffs]
+        if not names:
+            raise UnknownNameError("tariff", f"none known for {self.name}", "a price given in $/GPU-h, such as $2.10/GPU-h")
         if name is None and self.tariffs:
             return self.tariffs[0]
         for entry in self.tariffs:
             if entry.name == name:
                 return entry
-        raise unknown("tariff", str(name), names, f"one of {', '.join(names)}" if names else "a price given in $/GPU-h")
+        raise unknown("tariff", str(name), names, f"one of {', '.join(names)}")

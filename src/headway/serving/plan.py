@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headway.facts.calibration import grade_of
 from headway.facts.check import single, whole
 from headway.facts.efficiency import Efficiency, efficiency_of
 from headway.facts.hardware import System
@@ -109,6 +110,7 @@ class PlanResult:
     system : str
     assumptions : tuple of str
     sources : tuple of Source
+    grade : str
     """
 
     feasible: bool
@@ -122,6 +124,7 @@ class PlanResult:
     system: str
     assumptions: tuple[str, ...]
     sources: tuple[Source, ...]
+    grade: str = "datasheet only"
 
     @property
     def cheapest(self) -> Plan | None:
@@ -221,7 +224,18 @@ def plan(
 
     def result(reason: str, plans: tuple[Plan, ...], nearest: Plan | None) -> PlanResult:
         return PlanResult(
-            not reason, reason, plans, count, nearest, workload, paid, model.name, system.name, ASSUMPTIONS, sources
+            not reason,
+            reason,
+            plans,
+            count,
+            nearest,
+            workload,
+            paid,
+            model.name,
+            system.name,
+            ASSUMPTIONS,
+            sources,
+            grade_of(system, None),
         )
 
     if not runs:
