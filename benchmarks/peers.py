@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import datetime
-import importlib
 import json
 import os
 import re
@@ -148,66 +147,17 @@ def same_passes(asked: Sequence[Asked], folder: Path) -> str:
     return passes_table(rows)
 
 
-def headway_tpot(row: Mapping[str, str]) -> float:
-    """Milliseconds per output token of a measured row: the predictor of the evidence, or the bare model without it.
+def headway_rows(rows: Sequence[Mapping[str, str]], path: Path) -> dict[str, Any]:
+    """Predictions [ms] of all rows as ``headway validate`` makes them, or the reason where there is none."""
+    from headway.evidence.measurements import read_serving
+    from headway.evidence.predict import predictions
 
-    Raises
-    ------
-    HeadwayError
-        If the row's setup cannot be read.
-    """
-    try:
-        predict: Any = getattr(importlib.import_module("headway.evidence"), "predict_tpot", None)
-    except ImportError:
-        predict = None
-    return float(predict(row)) * 1e3 if predict else model_tpot(row)
-
-
-def model_tpot(row: Mapping[str, str]) -> float:
-    """A closed loop of the stated users, or a decode pass where prefill has chips of its own."""
-    from headway.facts.efficiency import efficiency_of
-    from headway.facts.models import model
-    from headway.facts.precision import Precision
-    from headway.facts.systems import system
-    from headway.physics.layout import Layout
-    from headway.physics.step import decode_step
-    from headway.serving.closed_loop import closed_loop
-    from headway.serving.workload import Workload
-
-    systems = {"H100": "hgx-h100", "H200": "hgx-h200", "B200": "hgx-b200", "GB200": "gb200-nvl72"}
-    what, where = model(row["model"]), system(systems.get(row["hardware"], row["hardware"]))
-    precision = what.precision
-    if row["weight_precision"] == "fp4":
-        precision = Precision.uniform("nvfp4", kv="fp8")
-    elif row["weight_precision"] == "fp8" and what.precision.ffn == "bf16":
-        precision = Precision.uniform("fp8", kv="fp8")
-    options: dict[str, Any] = {"precision": precision, "efficiency": efficiency_of(where, row["engine"])}
-    pool = re.search(r"decode (\d+)x\(([^)]*)\)", row["parallelism"])
-    text = pool[2] if pool else row["parallelism"]
-    layout = Layout(**{k.lower(): int(v) for k, v in re.findall(r"(TP|DP|EP|PP)(\d+)", text)})
-    users = float(row["concurrency"]) / (int(pool[1]) if pool else 1)
-    load = Workload(int(row["isl"]), int(row["osl"]))
-    if row["mode"] == "aggregated":
-        return closed_loop(what, where, layout, users, load, **options).tpot * 1e3
-    return float(decode_step(what, where, layout, max(users, 1.0), load.mean_context, **options).tpot) * 1e3
-
-
-def headway_rows(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Predictions of all rows, or the reason where there is none."""
-    from headway.facts.errors import HeadwayError
-
-    found: list[float | None] = []
-    reasons = []
     start, busy = time.perf_counter(), time.process_time()
-    for row in rows:
-        reasons.append("")
-        try:
-            found.append(headway_tpot(row))
-        except HeadwayError as error:
-            found.append(None)
-            reasons[-1] = str(error)
+    known = {row.row_id: row for row in read_serving(path)}
+    answers = predictions([known[row["row_id"]] for row in rows])
     spent = {"seconds": time.perf_counter() - start, "cpu": time.process_time() - busy}
-    return {"tpot": found, "reason": reasons, **spent}
+    found = [a.prediction.value if a.prediction is not None else None for a in answers]
+    return {"tpot": found, "reason": [a.refusal.reason if a.refusal is not None else "" for a in answers], **spent}
 
 
 def headway_points(question: Question) -> dict[str, dict[str, float]]:
@@ -284,7 +234,7 @@ def report(given: Mapping[str, Path | None], rows: Path | None, rounds: int, say
         return
     with rows.open(newline="", encoding="utf-8") as file:
         kept = [r for r in csv.DictReader(file) if r["metric"] == "tpot_ms" and r["concurrency"]]
-    found_rows = {"headway": headway_rows(kept)}
+    found_rows = {"headway": headway_rows(kept, rows)}
     if "aiconfigurator" in planners:
         command = driver("aiconfigurator", planners["aiconfigurator"])
         answers = run(command, {"task": "rows", "about": {"rows": kept, "modes": MODES}}).document or {}
