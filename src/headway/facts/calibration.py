@@ -218,7 +218,7 @@ def efficiency_for(system: System, engine: str | None = None, table: Book | None
     """
     using = table or book()
     chip = using.values("generation", system.chip.generation)
-    values = using.values("shared", None) | {c.name: c.value for c in using.constants["shared"].values()}
+    values = {c.name: c.value for c in using.constants["shared"].values()}
     values |= using.values("engine", engine_name(engine)) | chip
     measured = system.chip.measured_flops.get("bf16")
     if system.chip.generation not in using.names("generation") and measured and "bf16" in system.chip.flops:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -97,19 +98,21 @@ class Evaluated:
         return int(self.batch.size)
 
 
+def _each(layout: Layout, change: Callable[[Any], Any]) -> Layout:
+    """A layout with every field changed the same way."""
+    return Layout(*(change(getattr(layout, entry.name)) for entry in fields(Layout)))
+
+
 def _flat(shape: tuple[int, ...], layout: Layout) -> Layout:
-    names = ("tp", "ep", "dp", "pp", "cp", "micro_batches")
-    return Layout(*(np.broadcast_to(getattr(layout, n), shape).ravel() for n in names))
+    return _each(layout, lambda degree: np.broadcast_to(degree, shape).ravel())
 
 
 def _column(layout: Layout, axes: int) -> Layout:
-    names = ("tp", "ep", "dp", "pp", "cp", "micro_batches")
-    return Layout(*(np.reshape(getattr(layout, n), (-1,) + (1,) * axes) for n in names))
+    return _each(layout, lambda degree: np.reshape(degree, (-1,) + (1,) * axes))
 
 
 def _select(layout: Layout, index: Any) -> Layout:
-    names = ("tp", "ep", "dp", "pp", "cp", "micro_batches")
-    return Layout(*(np.asarray(getattr(layout, n))[index] for n in names))
+    return _each(layout, lambda degree: np.asarray(degree)[index])
 
 
 def _batches(s: Serving, every: Layout, context: float, rows: float) -> tuple[Layout, Array]:
