@@ -66,12 +66,16 @@ bench: $(READY)
 		if [ -e "$$bench" ]; then $(RUN) "$$bench" || exit 1; else echo 'no benchmarks'; fi; \
 	done
 
+# Every extra but torch, whose build depends on the machine: see TORCH above.
+EXTRAS := calibrate simulation pricing prices-refresh scaling economy postgres agents ray
+
 # The flags leave the addresses of package indexes out of the file.
 lock:
 	@{ echo '# Every package of the working environment, pinned with hashes for CPython 3.11 to 3.13.'; \
 	   echo '# Made by `make lock` from pyproject.toml; do not edit by hand.'; \
 	   $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-	     --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev pyproject.toml; \
+	     --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev \
+	     $(EXTRAS:%=--extra %) pyproject.toml; \
 	} > requirements.lock
 
 clean:
