@@ -17,7 +17,7 @@ from headway.simulation.trace import Trace
 DAY_S = 86400.0
 _GRIDS = (1.0, 2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 _SHARE = 0.5
-_JITTER_S = 2e-3
+_JITTER_S = 5e-3
 """How far a time written down in milliseconds may be off its grid [s]."""
 
 PROCESSES: Final[MappingProxyType[str, str]] = MappingProxyType(
