@@ -92,10 +92,10 @@ def reuse_pass(
 ) -> Any:
     """Walk the trace once.
 
-    Returns ``chained, hit_tokens (n,), gaps (k, 3), raw (j, 2), by_distance (ids + 2, 3), last (ids,)``.
-    A row of `gaps` is a gap that a time to live must reach [s], the tokens it then serves, and their share of their
-    requests; a row of `raw` is a gap of blocks and how many. Cumulated twice, `by_distance` is tokens, share and
-    blocks served by a cache of that many blocks.
+    Returns ``chained, hit_tokens (n,), gaps (k, 4), raw (j, 2), by_distance (ids + 2, 3), last (ids,)``.
+    A row of `gaps` is a gap that a time to live must reach [s], the tokens it then serves, their share of their
+    request and which it is; a row of `raw` is a gap of blocks and how many. Cumulated twice, `by_distance` is tokens,
+    share and blocks served by a cache of that many blocks.
     """
     n = len(times)
     last = np.full(ids, NEVER, dtype=np.int32)
@@ -104,7 +104,7 @@ def reuse_pass(
     held = np.zeros(n, dtype=np.int64)
     hit_tokens = np.zeros(n, dtype=np.int64)
     by_distance = np.zeros((ids + 3, 3), dtype=np.float64)
-    gaps = np.zeros((1024, 3), dtype=np.float64)
+    gaps = np.zeros((1024, 4), dtype=np.float64)
     raw = np.zeros((1024, 2), dtype=np.float64)
     segment = np.zeros((1024, 3), dtype=np.int64)
     g = w = 0
@@ -145,6 +145,7 @@ def reuse_pass(
             gaps[g, 0] = longest
             gaps[g, 1] = tokens
             gaps[g, 2] = tokens * share
+            gaps[g, 3] = r
             g += 1
             nearest = everyone - below(tree, who + 1) + 1
             same = min(length, max(0, far - nearest + 1))
@@ -207,7 +208,7 @@ def general_pass(
     last = np.full(ids, NEVER, dtype=np.int32)
     hit_tokens = np.zeros(n, dtype=np.int64)
     by_distance = np.zeros((ids + 3, 3), dtype=np.float64)
-    gaps = np.zeros((1024, 3), dtype=np.float64)
+    gaps = np.zeros((1024, 4), dtype=np.float64)
     raw = np.zeros((1024, 2), dtype=np.float64)
     g = w = clock = everyone = 0
     for r in range(n):
@@ -239,6 +240,7 @@ def general_pass(
                     gaps[g, 0] = longest
                     gaps[g, 1] = tokens
                     gaps[g, 2] = tokens * share
+                    gaps[g, 3] = r
                     g += 1
                     far = max(far, everyone - below(tree, when[b] + 1) + 1)
                     point(by_distance, far, 1, size, share)

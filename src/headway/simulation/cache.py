@@ -51,8 +51,10 @@ class Reuse:
         Whether every id stood for one whole prefix.
     ttl_s : float
         Life that the pass allowed [s].
-    gap_s, gap_tokens, gap_share : ndarray
-        Lives in rising order, and cumulated tokens and request shares that are served from each on [s].
+    gap_s, gap_hits, gap_request : ndarray
+        Lives in rising order [s], the tokens that each adds [token], and of which request.
+    gap_tokens, gap_share : ndarray
+        Cumulated tokens and request shares that are served from each life on.
     block_gap_s, block_gap_count : ndarray
         Gaps between uses of a block in rising order, and blocks of each [s], [1].
     lru : ndarray, shape (unique_blocks + 1, 3)
@@ -69,6 +71,8 @@ class Reuse:
     prefixes: bool
     ttl_s: float
     gap_s: Floats
+    gap_hits: Floats
+    gap_request: Ints
     gap_tokens: Floats
     gap_share: Floats
     block_gap_s: Floats
@@ -192,6 +196,8 @@ def measure_reuse(trace: Trace, *, ttl_s: float = np.inf, least_tokens: int = 0)
         prefixes=prefixes,
         ttl_s=life,
         gap_s=gaps[order, 0],
+        gap_hits=gaps[order, 1],
+        gap_request=gaps[order, 3].astype(np.int64),
         gap_tokens=np.cumsum(gaps[order, 1]),
         gap_share=np.cumsum(gaps[order, 2]),
         block_gap_s=raw[block_order, 0],
@@ -340,3 +346,16 @@ def ttl_for_share(reuse: Reuse, share: float) -> float:
         return 0.0
     at = np.searchsorted(reuse.gap_tokens, positive("share", single("share", share)) * reuse.gap_tokens[-1])
     return float(reuse.gap_s[min(int(at), len(reuse.gap_s) - 1)])
+
+
+def request_hit_tokens(reuse: Reuse, ttl_s: float) -> Ints:
+    """Input tokens of each request served by a cache without limit of capacity and lives of `ttl_s` [token].
+
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> request_hit_tokens(measure_reuse(one), 5).tolist(), request_hit_tokens(measure_reuse(one), 9).tolist()
+    ([0, 0], [0, 16])
+    """
+    at = np.searchsorted(reuse.gap_s, ttl_s, side="right")
+    hits = np.bincount(reuse.gap_request[:at], weights=reuse.gap_hits[:at], minlength=reuse.requests)
+    return np.asarray(hits, dtype=np.int64)
