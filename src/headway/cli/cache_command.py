@@ -204,6 +204,7 @@ def _document(found: Advice) -> dict[str, Any]:
             "rent_usd_per_hour": t.rent_usd_per_hour,
             "net_usd_per_hour": t.net_usd_per_hour,
             "load": t.load,
+            "slowdown": t.slowdown,
             "verdict": t.verdict,
         }
         for t in found.tiers

@@ -86,6 +86,8 @@ class Tier:
         Compute saved, and rent [$/h].
     load : float
         Reads over what the devices of that size can read; above 1 they are too slow [1].
+    slowdown : float
+        Time to load a token over that to compute it on one chip at peak; above 1 loading loses [1].
     """
 
     name: str
@@ -98,6 +100,7 @@ class Tier:
     saved_usd_per_hour: float
     rent_usd_per_hour: float
     load: float
+    slowdown: float
 
     @property
     def net_usd_per_hour(self) -> float:
@@ -106,10 +109,12 @@ class Tier:
 
     @property
     def verdict(self) -> str:
-        """Whether it earns, and whether it can be read fast enough."""
+        """Whether it earns, can be read at the rate of the hits, and loads sooner than a chip computes."""
         if not self.capacity_tokens:
             return "costs more than it saves"
-        return "too slow to read" if self.load > 1.0 else "earns"
+        if self.load > 1.0:
+            return "too slow for the reads"
+        return "earns" if self.slowdown <= 1.0 else "slower than computing"
 
 
 def billing_multiplier(hit: ArrayLike, write: ArrayLike, read: ArrayLike) -> Numbers:
@@ -243,16 +248,17 @@ def price_tiers(
     ('HBM of hgx-h200', 2048.0)
     """
     rent = system.tariff().usd_per_chip_hour / HOUR_S
+    wanted = number_format(model.precision.experts).compute
+    peak = system.chip.peak(wanted if wanted in system.chip.flops else "bf16")
     if recompute_usd_per_mtok is None:
-        wanted = number_format(model.precision.experts).compute
-        peak = system.chip.peak(wanted if wanted in system.chip.flops else "bf16")
         again = float(recompute_cost(model.active_params, peak, rent))
     else:
         again = positive("recompute_usd_per_mtok", single("recompute_usd_per_mtok", recompute_usd_per_mtok)) / 1e6
+    chip_s = float(recompute_cost(model.active_params, peak, 1.0))
     size = kv_bytes_per_token(model)
     rows = [(f"HBM of {system.name}", rent / system.chip.hbm_bytes, system.chip.hbm_bytes, system.chip.hbm_bandwidth)]
     rows += [(d.name, _rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
-    return tuple(_tier(trace, reuse, size, again, *row) for row in rows)
+    return tuple(_tier(trace, reuse, size, again, chip_s, *row) for row in rows)
 
 
 def _rent(device: StorageDevice) -> float:
@@ -260,7 +266,15 @@ def _rent(device: StorageDevice) -> float:
 
 
 def _tier(
-    trace: Trace, reuse: Reuse, size: float, again: float, name: str, rent: float, capacity: float, bandwidth: float
+    trace: Trace,
+    reuse: Reuse,
+    size: float,
+    again: float,
+    chip_s: float,
+    name: str,
+    rent: float,
+    capacity: float,
+    bandwidth: float,
 ) -> Tier:
     span = max(trace.span_s, 1.0)
     blocks = np.arange(len(reuse.lru), dtype=float)
@@ -268,6 +282,7 @@ def _tier(
     best = int(np.argmax(earned))
     tokens = float(best * reuse.block_tokens)
     hit = float(lru_hit_rate(reuse, tokens).tokens_pooled) if best else 0.0
+    rate = bandwidth * max(float(np.ceil(tokens * size / capacity)), 1.0)
     reads = hit * reuse.input_tokens * size / span
     return Tier(
         name=name,
@@ -279,5 +294,6 @@ def _tier(
         tokens_pooled=hit,
         saved_usd_per_hour=hit * reuse.input_tokens * again / span * HOUR_S,
         rent_usd_per_hour=tokens * size * rent * HOUR_S,
-        load=reads / (bandwidth * max(np.ceil(tokens * size / capacity), 1.0)),
+        load=reads / rate,
+        slowdown=size / rate / chip_s,
     )
