@@ -138,9 +138,11 @@ function apart(labels, gap, low, high) {
 export function draw(host, chart, place, options = {}) {
   const width = Math.max(280, host.clientWidth || 640);
   const direct = width >= 520 && chart.series.length > 1 && chart.series.every((one) => one.kind !== 'points');
-  const height = Math.round(Math.min(400, Math.max(250, width * 0.52)));
-  const box = { left: 62, right: direct ? 96 : 14, top: 30, bottom: 44 };
   const found = lines(chart, place);
+  const tall = scale(chart.y, found.flatMap((l) => l.ys), 1, 0, 6).ticks;
+  const margin = 18 + 6.7 * Math.max(3, ...tall.map((t) => show(t, chart.y.dimension, 3).length));
+  const height = Math.round(Math.min(400, Math.max(250, width * 0.52)));
+  const box = { left: margin, right: direct ? 96 : 14, top: 30, bottom: 44 };
   const x = scale(chart.x, found.flatMap((l) => l.xs), box.left, width - box.right, Math.max(3, Math.floor(width / 95)));
   const y = scale(chart.y, found.flatMap((l) => l.ys), height - box.bottom, box.top, 6);
   const parts = [s('title', { text: chart.title }), s('desc', { text: summary(chart, found, place) })];
