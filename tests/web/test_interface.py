@@ -35,7 +35,9 @@ def test_every_page_and_file(get, name: str) -> None:
     assert "script-src 'self'" in page.headers["content-security-policy"]
     alone = get(f"/export/{name}")
     assert alone.status_code == 200
-    assert "http" not in alone.text.replace("http://www.w3.org", "").split('id="boot"')[0]
+    code = alone.text.partition('id="boot"')[0] + alone.text.rpartition('type="module"')[2]
+    assert "http:" not in code.replace("http://www.w3.org", "")
+    assert "https:" not in code
     assert "/static/" not in alone.text
 
 
@@ -107,9 +109,7 @@ def test_a_plan_is_what_the_command_prints(post) -> None:
 
     asked = {"model": "llama-3.1-8b", "on": ["hgx-h200"], "isl": 1000, "osl": 200, "ttft": "1s", "tpot": 0.02}
     reply = post("/api/v1/plan", json.dumps(asked).encode())
-    same = Asked(
-        "llama-3.1-8b", None, ("hgx-h200",), None, 1000.0, 200.0, 0.0, 1.0, 0.02, 0, *[None] * 6, 0.0, None
-    )
+    same = Asked("llama-3.1-8b", None, ("hgx-h200",), None, 1000.0, 200.0, 0.0, 1.0, 0.02, 0, *[None] * 6, 0.0, None)
     assert reply.json() == json.loads(json.dumps(document(plan_report(*search(same)))))
 
 

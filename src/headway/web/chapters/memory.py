@@ -43,7 +43,7 @@ def answer(values: Values) -> Answer:
             Number(
                 "drain_time_s",
                 "Drain time",
-                float(drain_time(chip.hbm_bytes, chip.hbm_bandwidth)),
+                drain,
                 "seconds",
                 "all read once",
             ),

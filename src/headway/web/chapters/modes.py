@@ -54,11 +54,7 @@ def answer(values: Values) -> Answer:
                 "What speed costs",
                 Axis("speed multiple", "count"),
                 Axis("price multiple", "count", log=True),
-                (
-                    Series(
-                        "menu", tuple(np.ravel(menu.speed_multiple)), tuple(np.ravel(menu.price_multiple)), strong=True
-                    ),
-                ),
+                (Series("menu", speeds, prices, strong=True),),
                 (Marker(float(values["speed"]), "advertised"), Marker(float(found.max_speed), "limit")),
             ),
         ),

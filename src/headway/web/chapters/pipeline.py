@@ -42,9 +42,7 @@ def answer(values: Values) -> Answer:
         (
             Number("weights_bytes", "Weights", float(here.weights), "bytes", "a chip"),
             Number("kv_bytes", "KV cache", float(here.kv), "bytes", "a chip, pipeline full"),
-            Number(
-                "saving_bytes", "Saved", float(weight_saving(weights, ranks, stages)), "bytes", "a chip, weights only"
-            ),
+            Number("saving_bytes", "Saved", saved, "bytes", "a chip, weights only"),
             Number("latency_s", "Latency", float(timing.latency), "seconds", "hops included"),
             Number("bubble", "Bubble in training", float(bubble(stages, values["microbatches"])), "fraction"),
         ),

@@ -40,7 +40,7 @@ def answer(values: Values) -> Answer:
             Number(
                 "expected_reuses",
                 "Expected reuses",
-                float(expected_reuses(life, values["gap"])),
+                again,
                 "count",
                 "each renews it",
             ),
