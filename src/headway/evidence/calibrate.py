@@ -152,7 +152,7 @@ def log_ratios(runs: Sequence[Observed], fitted: Fitted, metric: str) -> Array:
         i = ENGINES.index(run.engine)
         found.append(_log_ratio(run, fitted.floors[i], fitted.waits[i], metric))
     every = np.asarray(found)
-    return every[np.isfinite(every)]
+    return np.asarray(every[np.isfinite(every)])
 
 
 def _log_ratio(run: Observed, floors: Array, waits: Array, metric: str) -> float:
