@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from headway.simulation._cache import found
-from headway.simulation._machine_code import compiled, entry
 from headway.simulation._lanes import pop, queue
+from headway.simulation._machine_code import compiled, entry
 from headway.simulation._state import (
     AREA,
     BUSY,
@@ -110,18 +110,19 @@ def sample(s: State, rules: Rules, at: float) -> None:
     k = s.counts[SAMPLED]
     if k == SAMPLES:
         for j in range(SAMPLES // 2):
-            s.samples[j] = s.samples[2 * j]
+            for c in range(7):
+                s.samples[j, c] = s.samples[2 * j, c]
         k = SAMPLES // 2
         s.clock[SAMPLE_EVERY] = 2.0 * max(s.clock[SAMPLE_EVERY], at / SAMPLES)
-    row = s.samples[k]
-    row[0], row[1], row[2], row[3], row[4] = at, 0.0, 0.0, 0.0, 0.0
+    running, waiting, used, kept = 0, 0, 0, 0
     for e in range(rules.engines):
-        row[1] += s.eng[e, RUNNING]
-        row[2] += s.eng[e, WAITING]
-        row[3] += s.eng[e, USED]
-        row[4] += s.eng[e, LRU]
-    row[5] = s.counts[DECODED]
-    row[6] = s.counts[SERVED]
+        running += s.eng[e, RUNNING]
+        waiting += s.eng[e, WAITING]
+        used += s.eng[e, USED]
+        kept += s.eng[e, LRU]
+    s.samples[k, 0], s.samples[k, 1], s.samples[k, 2] = at, running, waiting
+    s.samples[k, 3], s.samples[k, 4] = used, kept
+    s.samples[k, 5], s.samples[k, 6] = s.counts[DECODED], s.counts[SERVED]
     s.counts[SAMPLED] = k + 1
     s.clock[SAMPLE_AT] = at + s.clock[SAMPLE_EVERY]
 

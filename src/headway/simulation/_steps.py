@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 from headway.simulation._cache import evictable, found, give_back, grow, make_room, take
-from headway.simulation._machine_code import compiled
 from headway.simulation._lanes import (
     end_decode,
     end_prefill,
@@ -21,6 +20,7 @@ from headway.simulation._lanes import (
     start_prefill,
     unseat,
 )
+from headway.simulation._machine_code import compiled
 from headway.simulation._state import (
     BASE,
     CARRIED,

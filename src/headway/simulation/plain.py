@@ -84,7 +84,7 @@ def play(work: Work, rules: Rules, times: Times) -> State:
 
 def _engine(rules: Rules) -> Engine:
     """An engine with nothing to do: lines by lane, seats in order of boarding, a cache of idle blocks."""
-    lines = [deque() for _ in range(rules.lanes)]
+    lines: list[deque[Sequence]] = [deque() for _ in range(rules.lanes)]
     return {"lines": lines, "seats": [], "users": {}, "idle": OrderedDict(), "pass": 0, "order": 0, "flown": []}
 
 
@@ -142,9 +142,9 @@ def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: 
 
         return min(pool, key=cost)
     if rules.router == 2 and session >= 0:
-        return pool[session % len(pool)]
+        return int(pool[session % len(pool)])
     if rules.router == 0:
-        return pool[next(turns) % len(pool)]
+        return int(pool[next(turns) % len(pool)])
     return min(pool, key=lambda e: len(_waiting(engines[e])) + len(engines[e]["seats"]))
 
 

@@ -88,7 +88,7 @@ def fixed_times(
     """
     tokens = np.arange(token_budget + max_seqs * 65 + 1)
     return StepTimes(
-        linear=step_s + per_token_s * tokens,
+        linear=np.asarray(step_s + per_token_s * tokens, dtype=np.float64),
         head=np.zeros(max_seqs * 65 + 1),
         decode=np.zeros((max_seqs + 1, 2)),
         prefill=np.zeros((2, 2)),
