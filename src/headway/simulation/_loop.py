@@ -87,7 +87,9 @@ def route(s: State, work: Work, rules: Rules, r: int) -> int:
 @compiled
 def departure(rules: Rules, at: float) -> float:
     """When the next train leaves: at once, or on the clock."""
-    return math.ceil(at / rules.period) * rules.period if rules.period > 0 else at
+    if rules.period <= 0:
+        return at
+    return max(math.ceil(at / rules.period - 1e-9) * rules.period, at)
 
 
 @compiled

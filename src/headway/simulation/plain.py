@@ -10,8 +10,24 @@ import heapq
 import math
 from collections import OrderedDict, deque
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any
 
+from headway.simulation._plain import (
+    Engine,
+    Sequence,
+    blocks_of,
+    decode_seconds,
+    evict,
+    found_blocks,
+    free_blocks,
+    grow_to,
+    let_go,
+    next_departure,
+    prefill_seconds,
+    take_block,
+    used_blocks,
+    waiting_ones,
+)
 from headway.simulation._state import (
     BUSY,
     COMPUTED,
@@ -32,9 +48,6 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
-
-Engine: TypeAlias = "dict[str, Any]"
-Sequence: TypeAlias = "dict[str, Any]"
 
 
 def play(work: Work, rules: Rules, times: Times) -> State:
@@ -76,7 +89,7 @@ def play(work: Work, rules: Rules, times: Times) -> State:
             engines[e]["lines"][sequences[r]["lane"]].append(sequences[r])
             group = groups[e // rules.ranks]
             if group["event"] == math.inf:
-                group["event"] = _departure(rules, coming)
+                group["event"] = next_departure(rules, coming)
         else:
             group = next(g for g in groups if g["event"] == stepping)
             _turn(group, engines, stepping, world)
@@ -104,27 +117,6 @@ def _sequence(work: Work, r: int) -> Sequence:
     }
 
 
-def _departure(rules: Rules, at: float) -> float:
-    return math.ceil(at / rules.period) * rules.period if rules.period > 0 else at
-
-
-def _found(engine: Engine, sequence: Sequence, rules: Rules) -> int:
-    hits = 0
-    for i in sequence["ids"] if rules.cache else ():
-        if i not in engine["users"] and i not in engine["idle"]:
-            break
-        hits += 1
-    return hits
-
-
-def _waiting(engine: Engine) -> list[Sequence]:
-    return [q for line in engine["lines"] for q in line]
-
-
-def _used(engine: Engine) -> int:
-    return len(engine["users"]) + sum(q["private"] for q in engine["seats"])
-
-
 def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any) -> int:
     pool = range(rules.engines)
     if rules.prefillers:
@@ -134,55 +126,20 @@ def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: 
     session = int(work.session[q["r"]])
     if rules.router == 3 and q["state"] == "new":
 
-        def cost(e: int) -> int:
+        def cost(e: int) -> Any:
             engine = engines[e]
-            pending = sum(x["target"] - x["done"] for x in _waiting(engine) + engine["seats"] if x["state"] != "decode")
-            own: int = q["target"] - _found(engine, q, rules) * rules.block
-            return own + pending + _used(engine)
+            pending = sum(
+                x["target"] - x["done"] for x in waiting_ones(engine) + engine["seats"] if x["state"] != "decode"
+            )
+            own = q["target"] - found_blocks(engine, q, rules) * rules.block
+            return own + pending + used_blocks(engine)
 
         return min(pool, key=cost)
     if rules.router == 2 and session >= 0:
         return int(pool[session % len(pool)])
     if rules.router == 0:
         return int(pool[next(turns) % len(pool)])
-    return min(pool, key=lambda e: len(_waiting(engines[e])) + len(engines[e]["seats"]))
-
-
-def _blocks(tokens: int, rules: Rules) -> int:
-    return -(-tokens // rules.block)
-
-
-def _free(engine: Engine, rules: Rules) -> int:
-    return rules.blocks - _used(engine)
-
-
-def _evict(engine: Engine, rules: Rules) -> None:
-    while engine["idle"] and _used(engine) + len(engine["idle"]) > rules.blocks:
-        engine["idle"].popitem(last=False)
-
-
-def _take(engine: Engine, i: int) -> None:
-    engine["idle"].pop(i, None)
-    engine["users"][i] = engine["users"].get(i, 0) + 1
-
-
-def _grow(engine: Engine, q: Sequence, tokens: int, rules: Rules) -> None:
-    if rules.cache:
-        covered = len(q["ids"]) if tokens >= q["prompt"] else min(len(q["ids"]), tokens // rules.block)
-        for i in q["ids"][len(q["held"]) : covered]:
-            _take(engine, i)
-            q["held"].append(i)
-    q["private"] = max(_blocks(tokens, rules) - len(q["held"]), 0)
-    _evict(engine, rules)
-
-
-def _let_go(engine: Engine, q: Sequence) -> None:
-    for i in reversed(q["held"]):
-        engine["users"][i] -= 1
-        if not engine["users"][i]:
-            del engine["users"][i]
-            engine["idle"][i] = None
-    q["held"], q["private"] = [], 0
+    return min(pool, key=lambda e: len(waiting_ones(engines[e])) + len(engines[e]["seats"]))
 
 
 def _decoding(engine: Engine) -> list[Sequence]:
@@ -203,7 +160,7 @@ def _preempt(engine: Engine, rules: Rules, out: State) -> Sequence:
     q: Sequence = [x for x in engine["seats"] if x["lane"] == lane][-1]
     out.seq[q["r"], PREEMPTED] += 1
     engine["seats"].remove(q)
-    _let_go(engine, q)
+    let_go(engine, q)
     if q["state"] == "decode":
         q["left"] -= q["made"]
         q["target"] += math.floor(q["made"] * rules.gain) + (0 if rules.swap else 1)
@@ -232,34 +189,12 @@ def _start_decoding(engine: Engine, q: Sequence, rules: Rules) -> None:
     q.update(state="decode", made=0, key=(engine["pass"] + offset) % rules.pass_block, order=engine["order"])
 
 
-def _interpolate(top: float, points: int, x: float) -> tuple[int, float]:
-    """Cell and place in it on a grid whose steps widen with the square."""
-    n = points - 1
-    i = min(int(n * math.sqrt(x / top)), n - 1)
-    low, high = top * i * i / (n * n), top * (i + 1) * (i + 1) / (n * n)
-    return i, (x - low) / (high - low)
-
-
-def _decode_seconds(times: Times, batch: int, total: float) -> float:
-    i, w = _interpolate(times.context_top, times.decode.shape[1], min(total / batch, times.context_top))
-    return float(times.decode[batch, i] * (1.0 - w) + times.decode[batch, i + 1] * w)
-
-
-def _prefill_seconds(times: Times, new: int, cached: int) -> float:
-    grid = times.prefill
-    i, u = _interpolate(times.new_top, grid.shape[0], min(float(new), times.new_top))
-    j, v = _interpolate(times.context_top, grid.shape[1], min(float(cached), times.context_top))
-    low = grid[i, j] * (1.0 - u) + grid[i + 1, j] * u
-    high = grid[i, j + 1] * (1.0 - u) + grid[i + 1, j + 1] * u
-    return float(low * (1.0 - v) + high * v)
-
-
 def _next(engine: Engine) -> Sequence | None:
     return next((line[0] for line in engine["lines"] if line), None)
 
 
 def _available(engine: Engine, rules: Rules) -> int:
-    return _free(engine, rules) - (len(_due(engine, rules)) if rules.together else 0)
+    return free_blocks(engine, rules) - (len(_due(engine, rules)) if rules.together else 0)
 
 
 def _join(engine: Engine, rules: Rules, now: float, out: State) -> float:
@@ -269,30 +204,30 @@ def _join(engine: Engine, rules: Rules, now: float, out: State) -> float:
         q = _next(engine)
         if q is None or q["state"] != "ready":
             break
-        need = _blocks(q["target"], rules) + 1 + len(_due(engine, rules))
-        if engine["seats"] and need > _free(engine, rules) - rules.watermark:
+        need = blocks_of(q["target"], rules) + 1 + len(_due(engine, rules))
+        if engine["seats"] and need > free_blocks(engine, rules) - rules.watermark:
             break
         _board(engine, q, now, out)
         if out.seq[q["r"], PREEMPTED] > 0 and rules.swap:
             seconds += q["target"] * rules.swap_token_s
-        _grow(engine, q, q["target"], rules)
+        grow_to(engine, q, q["target"], rules)
         _start_decoding(engine, q, rules)
     return seconds
 
 
 def _shed(engine: Engine, rules: Rules, out: State) -> bool:
     lost = False
-    while len(_due(engine, rules)) > _free(engine, rules):
+    while len(_due(engine, rules)) > free_blocks(engine, rules):
         _preempt(engine, rules, out)
         lost = True
     return lost
 
 
 def _compute(engine: Engine, q: Sequence, chunk: int, rules: Rules, times: Times, out: State) -> float:
-    seconds = _prefill_seconds(times, chunk, q["done"])
+    seconds = prefill_seconds(times, chunk, q["done"])
     q["done"] += chunk
     out.counts[COMPUTED] += chunk
-    _grow(engine, q, q["done"], rules)
+    grow_to(engine, q, q["done"], rules)
     return seconds
 
 
@@ -307,7 +242,7 @@ def _begin(engine: Engine, now: float, rules: Rules, times: Times, out: State) -
         if budget <= 0 or q not in engine["seats"]:
             break
         chunk = q["target"] - q["done"] if rules.whole else min(q["target"] - q["done"], budget)
-        while q in engine["seats"] and _blocks(q["done"] + chunk, rules) - len(q["held"]) - q["private"] > _available(
+        while q in engine["seats"] and blocks_of(q["done"] + chunk, rules) - len(q["held"]) - q["private"] > _available(
             engine, rules
         ):
             _preempt(engine, rules, out)
@@ -326,10 +261,10 @@ def _begin(engine: Engine, now: float, rules: Rules, times: Times, out: State) -
     flown = _decoding(engine) if rules.together or carried == 0 else []
     if flown:
         held = sum(q["target"] for q in flown) + rules.gain * sum(q["made"] for q in flown)
-        seconds += _decode_seconds(times, len(flown), held)
+        seconds += decode_seconds(times, len(flown), held)
         for q in _due(engine, rules):
             q["private"] += 1
-        _evict(engine, rules)
+        evict(engine, rules)
     engine["flown"] = flown
     rows = len(flown) * rules.queries
     return seconds + float(times.head[rows + finished]), carried + rows
@@ -344,20 +279,20 @@ def _admit(
         q = _next(engine)
         if q is None or q["state"] == "ready":
             break
-        found = _found(engine, q, rules)
+        found = found_blocks(engine, q, rules)
         hit = min(found * rules.block, q["target"] - 1)
         chunk = q["target"] - hit if rules.whole else min(q["target"] - hit, budget)
         if rules.whole and chunk > budget and carried > 0:
             break
         idle = sum(i in engine["idle"] for i in q["ids"][:found])
-        need = _blocks(hit + chunk, rules) - found + idle
+        need = blocks_of(hit + chunk, rules) - found + idle
         if engine["seats"] and need > _available(engine, rules) - rules.watermark:
             break
         if _board(engine, q, now, out):
             out.seq[q["r"], HIT] = hit
         q["state"] = "prefill"
         for i in q["ids"][:found]:
-            _take(engine, i)
+            take_block(engine, i)
             q["held"].append(i)
         q["done"] = hit
         seconds += _compute(engine, q, chunk, rules, times, out)
@@ -384,7 +319,7 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
         q["made"] += 1
         out.counts[DECODED] += 1
     for q in sorted((x for x in engine["flown"] if x["made"] == x["left"]), key=lambda x: -x["order"]):
-        _let_go(engine, q)
+        let_go(engine, q)
         engine["seats"].remove(q)
         leave(q)
     for q in [x for x in _prefilling(engine) if x["done"] == x["target"]]:
@@ -394,7 +329,7 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
         if q["left"] and e >= rules.prefillers:
             _start_decoding(engine, q, rules)
             continue
-        _let_go(engine, q)
+        let_go(engine, q)
         engine["seats"].remove(q)
         if q["left"]:
             q["state"] = "ready"
@@ -414,7 +349,7 @@ def _turn(group: Engine, engines: list[Engine], at: float, world: Any) -> None:
     if not any(engines[e]["seats"] or _next(engines[e]) for e in group["ranks"]):
         group["event"] = math.inf
         return
-    leaves = _departure(rules, at)
+    leaves = next_departure(rules, at)
     if leaves > at:
         group["event"] = leaves
         return

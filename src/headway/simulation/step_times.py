@@ -10,7 +10,7 @@ length, linear between points. A step of mixed work is then the sum of its opera
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,20 +54,6 @@ class StepTimes:
     context_top: float
     new_top: float
 
-    def scaled(self, compute: float = 1.0, attention: float = 1.0, overhead_s: float = 0.0) -> StepTimes:
-        """The table with three device constants of one's own: two factors and seconds added to every step.
-
-        >>> fixed_times(0.01, max_seqs=4).scaled(overhead_s=0.001).linear[1]
-        0.011
-        """
-        return replace(
-            self,
-            linear=self.linear * compute + overhead_s,
-            head=self.head * compute,
-            decode=self.decode * attention,
-            prefill=self.prefill * compute,
-        )
-
 
 def fixed_times(
     step_s: float, per_token_s: float = 0.0, *, max_seqs: int = 256, token_budget: int = 65536
@@ -83,7 +69,7 @@ def fixed_times(
 
     Examples
     --------
-    >>> fixed_times(0.02, 1e-6).linear[1000]
+    >>> float(fixed_times(0.02, 1e-6).linear[1000])
     0.021
     """
     tokens = np.arange(token_budget + max_seqs * 65 + 1)
