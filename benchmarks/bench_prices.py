@@ -4,8 +4,8 @@
     python benchmarks/bench_prices.py --write    also write docs/price_scores.md
 
 Splits: families in random order go to the test side until it has 10 to 13 of the 34 open models. Everything is
-learned anew in each split: hosts' levels, priors, coefficients. `nested` chooses a form by leaving families out
-within the training side, so its row has never seen the models that it is scored on.
+learned anew in each split: hosts' levels, priors, coefficients. No row was chosen by
+its score here: the package answers with the equal mixture because neither form is more plausible beforehand.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from headway.pricing.sizes import family_weights, grid, log_prior, normalised
 Floats = NDArray[np.float64]
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "price_scores.md"
 SPLITS, LEAST, MOST = 20, 10, 13
-NESTED = ("log-linear", "physics", "equal mixture")
 SPECIFICATIONS = MappingProxyType(
     {
         "prior only, normal": "bivariate normal of the training models' log sizes",
@@ -51,7 +50,6 @@ SPECIFICATIONS = MappingProxyType(
         "log-linear": "hosts taken out, dense-or-experts prior, families weighted",
         "physics": "the same with p = c_a N_a + c_t N_t",
         "equal mixture": "log-linear and physics with equal weight",
-        "nested": "the one of these three with the least interval score inside the training side",
     }
 )
 
@@ -73,6 +71,7 @@ def medians(found: Quotes) -> Levels:
 
 
 def sides(every: Quotes, tested: list[int]) -> tuple[Quotes, Quotes]:
+    """Part the models of the test side from the others."""
     return every.only(i for i in range(len(every.models)) if i not in tested), every.only(tested)
 
 
@@ -124,18 +123,6 @@ def marks(log_p: Floats, tested: Quotes) -> Floats:
     return np.array(rows)
 
 
-def nested_choice(known: Quotes) -> str:
-    """Form with the least interval score, families of the training side left out in turn."""
-    total = dict.fromkeys(NESTED, 0.0)
-    for name in sorted(set(known.families)):
-        out = [i for i, of in enumerate(known.families) if of == name]
-        rest, tested = sides(known, out)
-        found = headline(rest, tested)
-        for form in NESTED:
-            total[form] += float(marks(found[form], tested)[:, :, 3].sum())
-    return min(total, key=lambda form: total[form])
-
-
 def splits(every: Quotes) -> list[list[int]]:
     """Models of the test side in each split."""
     random, names, found = np.random.default_rng(1), sorted(set(every.families)), []
@@ -150,6 +137,7 @@ def splits(every: Quotes) -> list[list[int]]:
 
 
 def table(scores: Mapping[str, list[Floats]]) -> list[str]:
+    """One row a specification."""
     lines = [
         "| specification | active: inside | error | half width | score | total: inside | error | half width | score |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -162,23 +150,19 @@ def table(scores: Mapping[str, list[Floats]]) -> list[str]:
 
 
 def main() -> None:
+    """Score everything and print."""
     start, every = time.process_time(), quotes(open_offers())
     scores: dict[str, list[Floats]] = {name: [] for name in SPECIFICATIONS}
-    chosen: list[str] = []
     for number, tested_rows in enumerate(splits(every), 1):
         known, tested = sides(every, tested_rows)
         found = headline(known, tested) | others(known, tested)
-        chosen.append(nested_choice(known))
-        found["nested"] = found[chosen[-1]]
         for name, log_p in found.items():
             each = marks(log_p, tested)
             summary = each.mean(axis=0)
             summary[:, 1] = np.median(each[:, :, 1], axis=0)
             scores[name].append(summary)
-        print(f"split {number}: {len(tested_rows)} models, nested choice {chosen[-1]}", file=sys.stderr)
+        print(f"split {number}: {len(tested_rows)} models", file=sys.stderr)
     lines = table(scores)
-    picks = ", ".join(f"{form} {chosen.count(form)}" for form in NESTED)
-    lines += ["", f"Nested choice over the {SPLITS} splits: {picks}.", ""]
     print("\n".join(lines))
     print(f"{time.process_time() - start:.0f} s of processor time", file=sys.stderr)
     if "--write" in sys.argv:

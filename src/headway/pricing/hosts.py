@@ -65,11 +65,12 @@ def _one(y: Floats, model: NDArray[np.int64], host: NDArray[np.int64], models: i
     column = models + host
     size = models + hosts
     pairs = np.concatenate([model * size + model, column * size + column, model * size + column, column * size + model])
-    gram = np.bincount(pairs, minlength=size * size).reshape(size, size).astype(float)
-    moment = np.bincount(model, y, minlength=size) + np.bincount(column, y, minlength=size)
+    gram: Floats = np.bincount(pairs, minlength=size * size).reshape(size, size).astype(float)
+    moment: Floats = np.bincount(model, y, minlength=size) + np.bincount(column, y, minlength=size)
     loose = np.concatenate([np.full(models, 1e-6), np.zeros(hosts)])
     spread = np.concatenate([np.zeros(models), np.ones(hosts)])
-    solved, covariance = moment, gram
+    solved: Floats = moment
+    covariance: Floats = gram
     for _ in range(_ROUNDS):
         covariance = np.linalg.inv(gram / within + np.diag(loose + spread / between))
         solved = covariance @ moment / within
@@ -82,7 +83,7 @@ def _one(y: Floats, model: NDArray[np.int64], host: NDArray[np.int64], models: i
 
 
 def host_effects(quotes: Quotes) -> tuple[HostEffects, Levels]:
-    """Separate the level of hosts from that of models.
+    r"""Separate the level of hosts from that of models.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ def host_effects(quotes: Quotes) -> tuple[HostEffects, Levels]:
     One host doubles every price:
 
     >>> from headway.pricing.offers import parse_offers, quotes
-    >>> lines = "model,host,in_usd_mtok,out_usd_mtok\\n" + "".join(
-    ...     f"m{i},{h},{p},{p}\\n" for i in range(20) for h, p in (("a", i + 1), ("b", i + 1), ("dear", 2 * i + 2))
+    >>> lines = "model,host,in_usd_mtok,out_usd_mtok\n" + "".join(
+    ...     f"m{i},{h},{p},{p}\n" for i in range(20) for h, p in (("a", i + 1), ("b", i + 1), ("dear", 2 * i + 2))
     ... )
     >>> effects, _ = host_effects(quotes(parse_offers(lines, "mine.csv")))
     >>> round(effects.multiple("dear")[0] / effects.multiple("a")[0], 2)
@@ -117,7 +118,7 @@ def host_effects(quotes: Quotes) -> tuple[HostEffects, Levels]:
 
 
 def levels_given(effects: HostEffects, quotes: Quotes) -> Levels:
-    """Levels of further models, their hosts judged by what is already known of them.
+    r"""Levels of further models, their hosts judged by what is already known of them.
 
     A host that is not known adds its whole variance ``t^2``; quotes are weighted by their precision.
 
@@ -132,7 +133,7 @@ def levels_given(effects: HostEffects, quotes: Quotes) -> Levels:
     --------
     >>> from headway.pricing.offers import open_offers, parse_offers, quotes
     >>> effects, _ = host_effects(quotes(open_offers()))
-    >>> one = levels_given(effects, quotes(parse_offers("model,in_usd_mtok,out_usd_mtok\\nx,1,4\\n", "x.csv")))
+    >>> one = levels_given(effects, quotes(parse_offers("model,in_usd_mtok,out_usd_mtok\nx,1,4\n", "x.csv")))
     >>> bool(np.allclose(one.log_price, np.log([[1, 4]])))
     True
     """

@@ -162,9 +162,9 @@ def _offer(where: str, number: int, cells: Mapping[str, str]) -> Offer:
 
 
 def parse_offers(text: str, where: str) -> tuple[Offer, ...]:
-    """Read offers from CSV text.
+    r"""Read offers from CSV text.
 
-    >>> parse_offers("model,in_usd_mtok,out_usd_mtok\\nmine-7b,0.1,0.2\\n", "mine.csv")[0].output_usd_per_mtok
+    >>> parse_offers("model,in_usd_mtok,out_usd_mtok\nmine-7b,0.1,0.2\n", "mine.csv")[0].output_usd_per_mtok
     0.2
 
     Raises

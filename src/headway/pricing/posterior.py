@@ -33,9 +33,7 @@ Floats = NDArray[np.float64]
 
 #: Quantities of a size posterior.
 QUANTITIES: Final = ("active_params", "total_params", "sparsity")
-#: Form whose figures stand first: closed, and chosen inside the training folds (docs, "how it was chosen").
-HEADLINE: Final = "log-linear"
-#: Both forms with equal weight, beside the two.
+#: Both forms with equal weight: neither is the more plausible beforehand, so this stands first.
 MIXTURE: Final = "equal mixture"
 #: Below this share of the prior's width, the price has said nothing.
 LEAST_SHRINKAGE: Final = 0.10
@@ -125,13 +123,19 @@ class Reading:
     @property
     def headline(self) -> Belief:
         """The posterior that stands first."""
-        return self.posteriors[HEADLINE]
+        return self.posteriors[self.headline_form]
 
-    def shrinkage(self, quantity: str, form: str = HEADLINE) -> float:
+    @property
+    def headline_form(self) -> str:
+        """The equal mixture, or the log-linear form where only that was fitted."""
+        return MIXTURE if MIXTURE in self.posteriors else FORMS[0]
+
+    def shrinkage(self, quantity: str, form: str = "") -> float:
         """Share of the prior's log width that the price took away [1]; below 0 where the posterior is wider."""
-        return 1.0 - self.posteriors[form].of(quantity).log_width / self.prior.of(quantity).log_width
+        found = self.posteriors[form or self.headline_form]
+        return 1.0 - found.of(quantity).log_width / self.prior.of(quantity).log_width
 
-    def identified(self, quantity: str, form: str = HEADLINE) -> bool:
+    def identified(self, quantity: str, form: str = "") -> bool:
         """Whether the price said anything about a quantity."""
         return self.shrinkage(quantity, form) >= LEAST_SHRINKAGE
 
@@ -222,7 +226,7 @@ def posterior(model: PriceModel, levels: Levels) -> Mapping[str, Floats]:
 
 
 def read_prices(model: PriceModel, unknown_size: Quotes) -> tuple[Reading, ...]:
-    """Posterior of the size of each model, from its prices.
+    r"""Posterior of the size of each model, from its prices.
 
     Parameters
     ----------
@@ -236,7 +240,7 @@ def read_prices(model: PriceModel, unknown_size: Quotes) -> tuple[Reading, ...]:
     Two sheets with equal prices give equal posteriors:
 
     >>> from headway.pricing.offers import parse_offers
-    >>> text = "model,host,in_usd_mtok,out_usd_mtok\\none,a,2,10\\ntwo,b,2,10\\n"
+    >>> text = "model,host,in_usd_mtok,out_usd_mtok\none,a,2,10\ntwo,b,2,10\n"
     >>> one, two = read_prices(open_model(sampled=False), quotes(parse_offers(text, "two.csv")))
     >>> one.headline == two.headline, one.identified("total_params")
     (True, True)
