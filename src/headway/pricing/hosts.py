@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,12 +66,12 @@ def _one(y: Floats, model: NDArray[np.int64], host: NDArray[np.int64], models: i
     column = models + host
     size = models + hosts
     pairs = np.concatenate([model * size + model, column * size + column, model * size + column, column * size + model])
-    gram: Floats = np.bincount(pairs, minlength=size * size).reshape(size, size).astype(float)
-    moment: Floats = np.bincount(model, y, minlength=size) + np.bincount(column, y, minlength=size)
+    gram: Floats = np.asarray(np.bincount(pairs, minlength=size * size).reshape(size, size), dtype=np.float64)
+    moment: Any = np.bincount(model, y, minlength=size) + np.bincount(column, y, minlength=size)
     loose = np.concatenate([np.full(models, 1e-6), np.zeros(hosts)])
     spread = np.concatenate([np.zeros(models), np.ones(hosts)])
-    solved: Floats = moment
-    covariance: Floats = gram
+    solved: Any = moment
+    covariance: Any = gram
     for _ in range(_ROUNDS):
         covariance = np.linalg.inv(gram / within + np.diag(loose + spread / between))
         solved = covariance @ moment / within

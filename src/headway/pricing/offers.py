@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from headway.facts.errors import InputError, unknown
 
 _LARGEST_FILE = 1 << 25
+_BLANK = frozenset({"", "-", "na", "n/a", "nan", "none", "null"})
 _LARGEST_PRICE = 1e5
 _LARGEST_PARAMS = 1e6
 #: Columns that every file of offers must have.
@@ -50,6 +51,8 @@ class Offer:
         Known size [1]; NaN where it is not.
     source : str
         Who says so.
+    cache_read_usd_per_mtok : float
+        [$/Mtok]; NaN where it is not charged apart.
     """
 
     model: str
@@ -60,6 +63,7 @@ class Offer:
     total_params: float
     active_params: float
     source: str
+    cache_read_usd_per_mtok: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Quotes:
     log_price : ndarray
         Natural logarithms of the input and the output price, one row a quote [ln $/Mtok].
     left_out : int
-        Offers not used: another tier, or free of charge.
+        Offers not used: another tier, free of charge, or without one of the prices.
     """
 
     models: tuple[str, ...]
@@ -118,20 +122,20 @@ def family(model: str) -> str:
     return _MAKERS.get(stem, _MAKERS_ALSO.get(stem, stem))
 
 
-def _number(place: str, text: str, most: float, *, needed: bool) -> float:
-    if not text and not needed:
+def _number(place: str, text: str, most: float) -> float:
+    if text.lower() in _BLANK:
         return math.nan
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and 0 <= value <= most):
-        raise InputError(place, text or "nothing", f"a number from 0 to {most:g}")
+        raise InputError(place, text, f"a number from 0 to {most:g}, or nothing")
     return value
 
 
 def _size(place: str, text: str) -> float:
-    value = _number(place, text, _LARGEST_PARAMS, needed=False)
+    value = _number(place, text, _LARGEST_PARAMS)
     if value == 0:
         raise InputError(place, text, "parameters in billions, above 0, or nothing")
     return value * 1e9
@@ -147,17 +151,18 @@ def _offer(where: str, number: int, cells: Mapping[str, str]) -> Offer:
     if not text("model"):
         raise InputError(place("model"), "nothing", "the name of a model")
     total, active = (_size(place(key), text(key)) for key in ("total_params_b", "active_params_b"))
-    if active > total * 1.001:
+    if active > total * 1.05:
         raise InputError(place("active_params_b"), text("active_params_b"), "at most total_params_b")
     return Offer(
         model=text("model").lower(),
         host=text("host").lower() or f"row {number}",
         tier=text("tier").lower(),
-        input_usd_per_mtok=_number(place("in_usd_mtok"), text("in_usd_mtok"), _LARGEST_PRICE, needed=True),
-        output_usd_per_mtok=_number(place("out_usd_mtok"), text("out_usd_mtok"), _LARGEST_PRICE, needed=True),
+        input_usd_per_mtok=_number(place("in_usd_mtok"), text("in_usd_mtok"), _LARGEST_PRICE),
+        output_usd_per_mtok=_number(place("out_usd_mtok"), text("out_usd_mtok"), _LARGEST_PRICE),
         total_params=total,
         active_params=active,
         source=text("price_source"),
+        cache_read_usd_per_mtok=_number(place("cache_read_usd_mtok"), text("cache_read_usd_mtok"), _LARGEST_PRICE),
     )
 
 
@@ -245,7 +250,7 @@ def quotes(offers: Iterable[Offer]) -> Quotes:
     left_out = 0
     for one in offers:
         prices = (one.input_usd_per_mtok, one.output_usd_per_mtok)
-        if one.tier not in STANDARD_TIERS or min(prices) <= 0:
+        if one.tier not in STANDARD_TIERS or not all(paid > 0 for paid in prices):
             left_out += 1
             continue
         cells.setdefault((one.model, one.host), []).append(prices)

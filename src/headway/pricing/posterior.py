@@ -276,8 +276,17 @@ def read_sheet(input_usd_per_mtok: float, output_usd_per_mtok: float, *, name: s
     return read_prices(open_model(), quotes((one,)))[0]
 
 
+def active_axis() -> list[float]:
+    """Active parameters of the entries of :attr:`Reading.density` [1].
+
+    >>> len(active_axis()), round(active_axis()[0])
+    (84, 300000000)
+    """
+    return [float(value) for value in np.exp(np.unique(grid().log_size[grid().log_sparsity == 0.0, 0]))]
+
+
 def _marginal(log_probability: Floats) -> Floats:
     """Probability of each active size of the grid."""
-    rows = len(np.unique(grid().log_size[:, 0]))
+    rows = int((grid().log_sparsity == 0.0).sum())
     found: Floats = np.exp(log_probability).reshape(rows, -1).sum(axis=1)
     return found

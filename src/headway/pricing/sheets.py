@@ -68,6 +68,11 @@ class Sheet:
         return found
 
     @property
+    def output_over_input(self) -> float | None:
+        """Ratio of the two [1]; None where input is free."""
+        return self.output_usd_per_mtok / self.input_usd_per_mtok if self.input_usd_per_mtok else None
+
+    @property
     def steps(self) -> tuple[float, ...]:
         """Prompt lengths from which the standard price steps up [token]."""
         return tuple(sorted({f.above for f in self.facts if f.above and f.mode == "standard"}))
@@ -173,6 +178,25 @@ def sheet(model: str, facts: Sequence[PriceFact] | None = None, *, on: str | Non
     return Sheet(model, mine[0].provider, max(f.date for f in held), tuple(held))
 
 
+def comparable(
+    facts: Sequence[PriceFact], models: Sequence[str] | None = None, *, on: str | None = None
+) -> tuple[Sheet, ...]:
+    """Sheets that have an input and an output price, dearest output first; those of `models` only, where given.
+
+    >>> [found.model for found in comparable(price_facts(), ["gpt-5", "claude-opus-5"])]
+    ['claude-opus-5', 'gpt-5']
+    """
+    names = models or tuple(dict.fromkeys(f.model for f in facts if f.field == "output"))
+    found = [sheet(name, facts, on=on) for name in names if models or _known_on(name, facts, on)]
+    if not models:
+        found = [one for one in found if one.price("input") and one.price("output")]
+    return tuple(sorted(found, key=lambda one: -one.output_usd_per_mtok))
+
+
+def _known_on(model: str, facts: Sequence[PriceFact], on: str | None) -> bool:
+    return on is None or any(f.model == model and f.date <= on and (not f.until or on <= f.until) for f in facts)
+
+
 def multiples(found: Sheet) -> tuple[Multiple, ...]:
     """Every figure over the standard one of its field, steps and services alike.
 
@@ -202,7 +226,9 @@ def policy_flags(found: Sheet, others: Iterable[PriceFact] | None = None) -> tup
     ['uniform batch discount', 'equal context multipliers', 'round ratio of output to input', 'round cache read']
     """
     flags = [*_copied(found, price_facts() if others is None else others), *_uniform(found), *_context(found)]
-    ratio = found.output_usd_per_mtok / found.input_usd_per_mtok
+    ratio = found.output_over_input
+    if ratio is None:
+        return tuple(flags)
     if abs(ratio - round(ratio)) < _WITHIN:
         flags.append(Flag("round ratio of output to input", f"exactly {round(ratio)}: a list price, not two costs"))
     read = found.price("cache_read")
