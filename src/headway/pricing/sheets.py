@@ -6,6 +6,7 @@ tells nothing about either model; :func:`policy_flags` says where.
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -171,11 +172,19 @@ def sheet(model: str, facts: Sequence[PriceFact] | None = None, *, on: str | Non
     if on is None:
         held = [f for f in mine if not f.until] or mine
     else:
+        _day(on)
         held = [f for f in mine if f.date <= on and (not f.until or on <= f.until)]
     if not held:
         days = ", ".join(sorted({f.date for f in mine}))
         raise InputError("on", on, f"a day for which a price is known (first days: {days})")
     return Sheet(model, mine[0].provider, max(f.date for f in held), tuple(held))
+
+
+def _day(text: str) -> None:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        raise InputError("on", text, "a day as YYYY-MM-DD") from None
 
 
 def comparable(
