@@ -36,6 +36,7 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("trace", "headway.cli.trace_command:trace", "Statistics of a trace of requests; or make one.", _DECIDE),
     Row("cache", "headway.cli.cache_command:cache", "Which prompt cache a trace should buy or build.", _DECIDE),
     Row("simulate", "headway.cli.simulate_command:simulate", "Every user's times, by replay or drawn load.", _DECIDE),
+    Row("price", "headway.cli.price_command:price", "Price sheets: floors, sizes, history, policy.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
     Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
