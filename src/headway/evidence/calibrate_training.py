@@ -25,7 +25,7 @@ from headway.training.step import HIDDEN_BEHIND, HIDDEN_COST
 
 _OUT: Final = Path(__file__).parents[1] / "facts" / "data" / "training_calibration.toml"
 #: Start and pull: constants of a well-run stack, and how far (in logs) each may reasonably be from them.
-PRIOR: Final = (0.75, 0.6, 0.6, 2e-5)
+PRIOR: Final = (0.75, 0.6, 0.6, 2e-4)
 _WIDTH: Final = (0.25, 0.5, 0.7, 1.0)
 _PULL: Final = 0.1
 _UNFIT: Final = ("time_to_train_min", "total_gpu_hours")

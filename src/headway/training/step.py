@@ -32,6 +32,12 @@ _FUSED_BACKWARD: Final = 2.5
 #: Times that a stored byte crosses the memory: written, read by the next operator, read and rewritten backward.
 _CROSSINGS: Final = 4.0
 _BF16: Final = 2.0
+#: Residual width at which grouped expert products run at half the rate of a large product [1].
+_NARROW_EXPERTS: Final = 4096.0
+#: Rate of fused attention over that of a large product: exponentials between two products.
+_LOOK_RATE: Final = 0.5
+#: Sorting and combining cross the memory once more for every crossing of an expert's input and output.
+_EXPERT_CROSSINGS: Final = 2.0
 #: Share of a step's compute behind which the exchange over data ranks can hide.
 HIDDEN_BEHIND: Final = 0.5
 #: What hidden communication still costs the products beside it, over its own time.
@@ -112,7 +118,7 @@ def waves(layout: Layout, recipe: Recipe, batch: ArrayLike) -> Any:
 
     Examples
     --------
-    >>> waves(Layout(dp=8), Recipe(micro_batch=2), 64)
+    >>> float(waves(Layout(dp=8), Recipe(micro_batch=2), 64))
     4.0
     """
     each = np.asarray(layout.dp, dtype=float) * whole("micro_batch", recipe.micro_batch)
@@ -236,13 +242,14 @@ def _wave(
     again, look_again = _AGAIN[recipe.recompute]
     rate = system.chip.peak(recipe.precision) * fitted.matrix
     wide_rate = system.chip.peak("bf16") * fitted.matrix
-    macs = shape.dense_macs + shape.expert_macs
+    # Grouped products of narrow residuals run below the rate of one large product.
+    macs = shape.dense_macs + shape.expert_macs * (1.0 + _NARROW_EXPERTS / shape.hidden)
     products = (3.0 + again) * 2.0 * macs * tokens / t / p / rate
     head = 3.0 * 2.0 * shape.vocab * shape.hidden * tokens / t / p / wide_rate
     looks = 1.0 + (_FUSED_BACKWARD if recipe.fused_attention else 2.0)
     looks = looks + (look_again if not recipe.fused_attention or again else 0.0)
-    attention = looks * attention_forward_flops(model, s) * tokens / t / p / wide_rate
-    stored = (shape.dense_stored + shape.expert_stored) / t
+    attention = looks * attention_forward_flops(model, s) * tokens / t / p / (wide_rate * _LOOK_RATE)
+    stored = (shape.dense_stored + _EXPERT_CROSSINGS * shape.expert_stored) / t
     if not recipe.sequence_parallel:
         stored = stored + shape.replicated_stored * (1.0 - 1.0 / t)
     if not recipe.fused_attention:
