@@ -1,4 +1,4 @@
-"""Fit the four training constants of each chip generation on the open rows: ``python -m headway.evidence.calibrate_training``.
+"""Fit the training constants of each chip generation: ``python -m headway.evidence.calibrate_training``.
 
 Least squares of ``log(predicted / measured)`` with a soft loss, each run once, sources weighted by the square root of
 their rows, and a mild pull to the constants of a well-run stack. The same fit with one source left out gives the
@@ -20,7 +20,7 @@ from headway.evidence.measurements import TrainingMeasurement, open_training
 from headway.evidence.setups import Refusal
 from headway.evidence.training_predict import in_unit, is_rate, timed
 from headway.evidence.training_setups import TrainingSetup, training_setup
-from headway.facts.training_constants import TrainConstants
+from headway.facts.training_constants import TrainConstants, constants_of
 from headway.training.step import HIDDEN_BEHIND, HIDDEN_COST
 
 _OUT: Final = Path(__file__).parents[1] / "facts" / "data" / "training_calibration.toml"
@@ -57,7 +57,15 @@ def cases(rows: Sequence[TrainingMeasurement]) -> tuple[Case, ...]:
         if row.metric in _UNFIT or isinstance(setup, Refusal):
             continue
         c = row.cells
-        key = (row.source_id, row.model, row.precision, row.hardware, row.n_gpus, *(c.get(k) for k in _RUN), *_turn(row))
+        key = (
+            row.source_id,
+            row.model,
+            row.precision,
+            row.hardware,
+            row.n_gpus,
+            *(c.get(k) for k in _RUN),
+            *_turn(row),
+        )
         if key not in seen:
             seen.add(key)
             found.append(Case(row, setup))
@@ -107,8 +115,18 @@ def _linear(group: Sequence[Case]) -> _Linear:
         # Measured seconds: a rate is turned by the ratio of both rates.
         factor = told / case.row.value if is_rate(case.row.metric) else case.row.value / told
         data = dict(timed(case.setup, bare).parts)["data ranks"]
-        rows.append((products, p["memory"], wires, p["host"], p["bubble"] / one, float(data), p["optimiser"],
-                     float(step.seconds) * factor))
+        rows.append(
+            (
+                products,
+                p["memory"],
+                wires,
+                p["host"],
+                p["bubble"] / one,
+                float(data),
+                p["optimiser"],
+                float(step.seconds) * factor,
+            )
+        )
     return _Linear(*np.asarray(rows).T)
 
 
@@ -132,7 +150,7 @@ def fit(group: Sequence[Case]) -> TrainConstants:
     low = np.log([0.2, 0.05, 0.02, 1e-7])
     high = np.log([1.0, 1.0, 4.0, 1e-2])
     found = least_squares(residuals, start, bounds=(low, high), loss="soft_l1", f_scale=0.1)
-    return TrainConstants(*(float(f"{v:.4g}") for v in np.exp(found.x)))
+    return constants_of(float(f"{v:.4g}") for v in np.exp(found.x))
 
 
 def errors_of(group: Sequence[Case], constants: TrainConstants) -> Any:
@@ -153,7 +171,7 @@ def left_out(every: Sequence[Case]) -> dict[str, list[float]]:
     for source in dict.fromkeys(c.row.source_id for c in every):
         rest = [c for c in every if c.row.source_id != source]
         table = fit_all(rest)
-        middle = TrainConstants(*(float(np.median(v)) for v in zip(*(t.values() for t in table.values()), strict=True)))
+        middle = constants_of(float(np.median(v)) for v in zip(*(t.values() for t in table.values()), strict=True))
         out = [c for c in every if c.row.source_id == source]
         found[source] = [float(errors_of([c], table.get(c.generation, middle))[0]) for c in out]
     return found
@@ -210,7 +228,7 @@ def main(arguments: Sequence[str]) -> int:
     table = fit_all(every)
     told, quantiles = _report(table, every, left_out(every))
     text = to_toml(table, quantiles, len(every))
-    print(told)
+    sys.stdout.write(told + "\n")
     if "--check" in arguments:
         return int(text != _OUT.read_text(encoding="utf-8"))
     _OUT.write_text(text, encoding="utf-8")

@@ -22,7 +22,14 @@ from headway.training.recipe import Recipe
 from headway.training.schedules import schedule_cost
 
 _NONE: Final = ("", "n/a", "na", "-", "none stated", "not stated")
-_FORMATS: Final = {"fp16": "bf16", "bf16/fp16": "bf16", "fp4": "nvfp4", "": "bf16", "fp8-cs": "fp8", "fp8-sc": "fp8"}.items()
+_FORMATS: Final = {
+    "fp16": "bf16",
+    "bf16/fp16": "bf16",
+    "fp4": "nvfp4",
+    "": "bf16",
+    "fp8-cs": "fp8",
+    "fp8-sc": "fp8",
+}.items()
 _YEAR: Final = re.compile(r"20[0-9]{2}")
 #: Tokens of a step where the source does not say, within the range of large published runs [token].
 _USUAL_STEP_TOKENS: Final = 4_194_304
@@ -153,9 +160,7 @@ def _policy(text: str) -> str:
     return "selective" if "selective" in plain or "sel" in plain.split() else "store"
 
 
-def _layout(
-    row: TrainingMeasurement, model: Model, system: System, chips: int
-) -> tuple[Layout, int, tuple[str, ...]]:
+def _layout(row: TrainingMeasurement, model: Model, system: System, chips: int) -> tuple[Layout, int, tuple[str, ...]]:
     spread = row.cells.get("dp_or_fsdp", "").lower()
     tp, pp, cp, ep = (_whole(row, k) for k in ("tp", "pp", "cp", "ep"))
     told: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ measured takes the median of those that were.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from functools import cache
 from types import MappingProxyType
@@ -58,13 +58,23 @@ class TrainConstants:
         return found[0], found[1], found[2], found[3]
 
 
+def constants_of(values: Iterable[float], source: Source | None = None, *, fitted: bool = True) -> TrainConstants:
+    """Constants from four numbers in the order of the table.
+
+    >>> constants_of((0.7, 0.6, 0.5, 1e-4)).exposed
+    0.5
+    """
+    matrix, memory, exposed, wait = (float(v) for v in values)
+    return TrainConstants(matrix, memory, exposed, wait, source, fitted)
+
+
 @cache
 def _table() -> Mapping[str, TrainConstants]:
     tables = packaged("training_calibration.toml").tables
     raw = tables["source"]
     source = Source(raw["source"], raw["retrieved"], raw["kind"])
     return MappingProxyType(
-        {name: TrainConstants(*(float(v) for v in row["constants"]), source) for name, row in tables["generation"].items()}
+        {name: constants_of(row["constants"], source) for name, row in tables["generation"].items()}
     )
 
 
@@ -87,7 +97,7 @@ def constants_for(generation: str) -> TrainConstants:
     if generation in table:
         return table[generation]
     middle = [statistics.median(column) for column in zip(*(c.values() for c in table.values()), strict=True)]
-    return TrainConstants(*middle, next(iter(table.values())).source, fitted=False)
+    return constants_of(middle, next(iter(table.values())).source, fitted=False)
 
 
 def training_interval() -> tuple[float, float]:

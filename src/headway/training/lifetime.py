@@ -84,7 +84,9 @@ def same_loss(size_exponent: ArrayLike, data_exponent: ArrayLike, rho: ArrayLike
     return SameLoss(*together(params, tokens, tokens / params, q, 1.0 - params * (tokens + q) / (1.0 + q)))
 
 
-def overtraining_interval(law: LossLaw, rho: float, errors: tuple[float, float] = EXPONENT_ERRORS) -> tuple[float, float]:
+def overtraining_interval(
+    law: LossLaw, rho: float, errors: tuple[float, float] = EXPONENT_ERRORS
+) -> tuple[float, float]:
     """95% interval of the over-training at ``rho`` from the standard errors of both exponents, as independent.
 
     Their correlation in the published bootstrap narrows it to 17 to 26 at ``rho = 2``.
@@ -151,8 +153,18 @@ def equalise_excess(law: LossLaw, demand_ratio: ArrayLike, rho: float = 2.0) -> 
     return plain(np.maximum(chosen / np.asarray(best_relative_cost(law, q)) - 1.0, 0.0))
 
 
+def relative_cost(law: LossLaw, tokens_ratio: ArrayLike, demand_ratio: ArrayLike) -> Numbers:
+    """Lifetime cost over ``6 N0 D0`` with ``tokens_ratio`` times ``D0``; infinite where the loss is out of reach [1].
+
+    >>> from headway.facts.scaling_laws import loss_law
+    >>> relative_cost(loss_law("epoch-2024"), [0.1, 1.0], 0.0).round(6).tolist()
+    [inf, 1.0]
+    """
+    t, q = positive("tokens_ratio", tokens_ratio), not_negative("demand_ratio", demand_ratio)
+    return plain(_relative_cost(law.size_exponent, law.data_exponent, t, q))
+
+
 def _relative_cost(a: float, b: float, tokens: Any, q: Any) -> Any:
-    """Lifetime cost over ``6 N0 D0`` with ``tokens`` times ``D0``; infinite where the loss is out of reach."""
     # Shares of the reducible loss at the plain optimum: size b/(a+b), data a/(a+b).
     left = (1.0 - a / (a + b) * tokens**-b) * (a + b) / b
     params = np.where(left > 0, np.maximum(left, 1e-30) ** (-1.0 / a), np.inf)
@@ -187,8 +199,13 @@ def brute_force(law: LossLaw, level: float, demand: float, points: int = 20_001)
     >>> from headway.facts.scaling_laws import loss_law
     >>> law = loss_law("epoch-2024")
     >>> n, d, _ = brute_force(law, 0.1, 0.0)
-    >>> round(law.size_exponent * law.size_coefficient * n**-law.size_exponent
-    ...       / (law.data_exponent * law.data_coefficient * d**-law.data_exponent), 6)
+    >>> round(
+    ...     law.size_exponent
+    ...     * law.size_coefficient
+    ...     * n**-law.size_exponent
+    ...     / (law.data_exponent * law.data_coefficient * d**-law.data_exponent),
+    ...     6,
+    ... )
     1.0
     """
     positive("level", level)
@@ -384,18 +401,3 @@ def reference_ratio(law: LossLaw, params: float, tokens: float) -> tuple[float, 
     bare = optimal_size(law, 0.0, params, tokens)
     per_param = positive("tokens", tokens, "token") / positive("params", params)
     return float(per_param / CHINCHILLA_TOKENS_PER_PARAM), float(per_param / (bare.tokens / bare.params))
-
-
-def excess_of(law: LossLaw, params: ArrayLike, tokens: ArrayLike, demand: ArrayLike) -> Numbers:
-    """Lifetime cost of a stated model over the least of its loss, minus one [1].
-
-    Examples
-    --------
-    >>> from headway.facts.scaling_laws import loss_law
-    >>> round(excess_of(loss_law("epoch-2024-converged"), 100e9, 150e12, 2 * 150e12), 2)
-    0.57
-    """
-    n, d, s = positive("params", params), positive("tokens", tokens, "token"), not_negative("demand", demand, "FLOP")
-    best = optimal_size(law, s / FORWARD_FLOP, n, d)
-    return plain(n * (TRAINING_FLOP * d + s) / np.asarray(best.lifetime_flops) - 1.0)
-

@@ -165,7 +165,9 @@ def training_memory(
     return memory_of(shape, capacity, layout, recipe, np.asarray(positive("context", context, "token")), microbatches)
 
 
-def memory_of(shape: Shape, capacity: Any, layout: Layout, recipe: Recipe, context: Any, microbatches: Any) -> TrainMemory:
+def memory_of(
+    shape: Shape, capacity: Any, layout: Layout, recipe: Recipe, context: Any, microbatches: Any
+) -> TrainMemory:
     """The same from the sums over layers, for searches; see :func:`training_memory`.
 
     >>> from headway.facts.training_models import training_model
@@ -191,7 +193,9 @@ def memory_of(shape: Shape, capacity: Any, layout: Layout, recipe: Recipe, conte
 
     tokens = np.asarray(recipe.micro_batch, dtype=float) * context / np.asarray(layout.cp)
     one = _activations(shape, layout, recipe, context)
-    layer = _activations(shape, layout, recipe.storing(), context) / np.maximum(shape.layers / np.asarray(layout.pp), 1.0)
+    layer = _activations(shape, layout, recipe.storing(), context) / np.maximum(
+        shape.layers / np.asarray(layout.pp), 1.0
+    )
     again = layer if recipe.recompute in ("full", "reversible") else 0.0
     # Logits in 32 bit live in pieces of at most 8,192 tokens; a sharded model gathers two layers at a time.
     logits = 4.0 * np.minimum(tokens, 8192.0) * shape.vocab / np.asarray(layout.tp)

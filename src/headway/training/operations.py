@@ -94,7 +94,12 @@ class RunCost:
 
 
 def run_cost(
-    system: System, chips: ArrayLike, rate: ArrayLike, tokens: ArrayLike, goodput: ArrayLike = 1.0, price: float | None = None
+    system: System,
+    chips: ArrayLike,
+    rate: ArrayLike,
+    tokens: ArrayLike,
+    goodput: ArrayLike = 1.0,
+    price: float | None = None,
 ) -> RunCost:
     """Time, chip-hours, dollars and energy of training on `tokens`.
 

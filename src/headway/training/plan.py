@@ -156,7 +156,7 @@ def plan_training(
     >>> from headway.facts.models import model
     >>> from headway.facts.systems import system
     >>> found = plan_training(model("llama-3.1-8b"), system("hgx-h100"), 64, 128, 8192)
-    >>> found.fitting > 100, found.plans[0].step.seconds <= found.plans[-1].step.seconds
+    >>> found.fitting > 100, bool(found.plans[0].step.seconds <= found.plans[-1].step.seconds)
     (True, True)
     """
     whole("gpus", gpus, most=1_000_000)

@@ -122,7 +122,9 @@ def schedule_cost(
     return ScheduleCost(*together(seconds, idle, idle / seconds, held, hops, copies))
 
 
-def _forms(schedule: str, p: Numbers, m: Numbers, v: Numbers, f: Numbers, b: Numbers, w: Numbers) -> tuple[Numbers, ...]:
+def _forms(
+    schedule: str, p: Numbers, m: Numbers, v: Numbers, f: Numbers, b: Numbers, w: Numbers
+) -> tuple[Numbers, ...]:
     """Idle time, micro-batches in flight, hops of the busiest stage and copies of weights."""
     inner = np.where(p > 2, 2.0, np.where(p > 1, 1.0, 0.0)) * m
     one = np.ones_like(m)

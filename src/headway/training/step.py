@@ -21,7 +21,7 @@ from headway.facts.precision import number_format
 from headway.facts.sources import Source
 from headway.facts.training_constants import TrainConstants, constants_for
 from headway.physics.arrays import positive, whole
-from headway.physics.layout import Layout, check_layout, divides
+from headway.physics.layout import Layout, check_layout
 from headway.training.memory import GRADIENT_BYTES, OPTIMISERS, TrainMemory, held_params, memory_of
 from headway.training.recipe import Recipe
 from headway.training.schedules import schedule_cost
@@ -126,7 +126,9 @@ def waves(layout: Layout, recipe: Recipe, batch: ArrayLike) -> Any:
     if np.any(count != np.floor(count)) or np.any(count < 1):
         most = int(np.max(each))
         near = max(round(float(np.max(np.asarray(batch))) / most), 1) * most
-        raise RangeError("batch", f"{float(np.max(np.asarray(batch))):g}", f"a multiple of dp x micro_batch = {most}", f"{near}")
+        raise RangeError(
+            "batch", f"{float(np.max(np.asarray(batch))):g}", f"a multiple of dp x micro_batch = {most}", f"{near}"
+        )
     return count
 
 
@@ -300,7 +302,9 @@ def _wires(
     }
 
 
-def _data(shape: Shape, system: System, layout: Layout, recipe: Recipe, m: Any, one: Any, fitted: TrainConstants) -> Any:
+def _data(
+    shape: Shape, system: System, layout: Layout, recipe: Recipe, m: Any, one: Any, fitted: TrainConstants
+) -> Any:
     """Exchange over data ranks that the products do not hide."""
     dense, experts = held_params(shape, layout)
     d = np.multiply(layout.dp, layout.cp).astype(float)
