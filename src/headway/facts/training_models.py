@@ -73,7 +73,7 @@ def stand_in(name: str, total_params: float, active_params: float | None = None)
     --------
     >>> found = stand_in("a model of mine", 70e9)
     >>> found.n_layers, round(found.total_params / 70e9, 2)
-    (69, 1.0)
+    (71, 1.0)
     """
     total, active = float(positive("total_params", total_params)), float(active_params or total_params)
     if not 0 < active <= total:

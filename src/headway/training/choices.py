@@ -75,7 +75,7 @@ def choices(
     >>> law = loss_law("epoch-2024-converged")
     >>> rows = choices(law, budget(law, 450e12, 100e9, 150e12), 100e9, 150e12)
     >>> [round(row["excess"], 2) for row in rows]
-    [0.0, 1.01, 0.0, 0.15]
+    [0.0, 1.5, 0.01, 0.15]
     """
     positive("params", params)
     n0, d0, q = found.plain_params, found.plain_tokens, found.demand_ratio

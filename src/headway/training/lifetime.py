@@ -89,7 +89,7 @@ def overtraining_interval(
 ) -> tuple[float, float]:
     """95% interval of the over-training at ``rho`` from the standard errors of both exponents, as independent.
 
-    Their correlation in the published bootstrap narrows it to 17 to 26 at ``rho = 2``.
+    17 to 27 at ``rho = 2``; a bootstrap of the fit, which knows their correlation, gives 17 to 26.
 
     Examples
     --------
@@ -337,12 +337,8 @@ def budget(
     Budget
         Infeasible, with the reason, where repetition cannot supply the tokens.
 
-    References
-    ----------
-    Sardana et al., arXiv 2401.00448; Pope (2026), chapter 5; Muennighoff et al., arXiv 2305.16264.
+    References: Sardana et al., arXiv 2401.00448; Muennighoff et al., arXiv 2305.16264; Pope (2026), chapter 5.
 
-    Examples
-    --------
     >>> from headway.facts.scaling_laws import loss_law
     >>> found = budget(loss_law("epoch-2024-converged"), 150e12, 100e9, 150e12)
     >>> round(found.best.params / 1e9), round(found.best.tokens / 1e12), round(found.rho, 2)

@@ -194,9 +194,9 @@ def estimate(
 
     >>> from headway.facts.models import model
     >>> from headway.facts.systems import system
-    >>> bad = Layout(tp=3)
-    >>> divides(model("llama-3.1-8b"), bad).item()
-    False
+    >>> many, llama = Layout(tp=np.array([2, 4])), model("llama-3.1-8b")
+    >>> estimate(llama, system("hgx-h100"), many, 8, 4096, Recipe(), constants_for("hopper")).seconds.shape
+    (2,)
     """
     shape, s = shape_of(model), np.asarray(positive("context", context, "token"))
     m = waves(layout, recipe, batch)
