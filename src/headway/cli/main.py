@@ -37,6 +37,7 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("cache", "headway.cli.cache_command:cache", "Which prompt cache a trace should buy or build.", _DECIDE),
     Row("simulate", "headway.cli.simulate_command:simulate", "Every user's times, by replay or drawn load.", _DECIDE),
     Row("price", "headway.cli.price_command:price", "Price sheets: floors, sizes, history, policy.", _DECIDE),
+    Row("train", "headway.cli.train_command:train", "Training layouts, RL pools and the lifetime budget.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
     Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
