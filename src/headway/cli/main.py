@@ -33,6 +33,8 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("curve", "headway.cli.curve_command:curve", "Time, cost and speed against batch or context.", _DECIDE),
     Row("modes", "headway.cli.modes_command:modes", "Fast and slow modes, and what a pair implies.", _DECIDE),
     Row("size", "headway.cli.size_command:size", "Replicas, racks, power and cost of a load.", _DECIDE),
+    Row("ladder", "headway.cli.ladder_command:ladder", "The next rung, forecast from small runs.", _DECIDE),
+    Row("gate", "headway.cli.gate_command:gate", "Modes of release that a policy allows.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
