@@ -38,6 +38,8 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("simulate", "headway.cli.simulate_command:simulate", "Every user's times, by replay or drawn load.", _DECIDE),
     Row("price", "headway.cli.price_command:price", "Price sheets: floors, sizes, history, policy.", _DECIDE),
     Row("train", "headway.cli.train_command:train", "Training layouts, RL pools and the lifetime budget.", _DECIDE),
+    Row("ladder", "headway.cli.ladder_command:ladder", "The next rung, forecast from small runs.", _DECIDE),
+    Row("gate", "headway.cli.gate_command:gate", "Modes of release that a policy allows.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
     Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
