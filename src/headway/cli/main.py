@@ -35,6 +35,12 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("size", "headway.cli.size_command:size", "Replicas, racks, power and cost of a load.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
+    Row(
+        "reversible",
+        "headway.cli.reversible_command:reversible",
+        "Feistel networks: a cipher, a shuffle, reversible layers.",
+        _DECIDE,
+    ),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(
         "lecture", "headway.cli.lecture_command:lecture", "Every claim of the lecture beside its recomputation.", _LEARN
