@@ -41,6 +41,7 @@ COMMANDS: Final[tuple[Row, ...]] = (
         "Feistel networks: a cipher, a shuffle, reversible layers.",
         _DECIDE,
     ),
+    Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(
         "lecture", "headway.cli.lecture_command:lecture", "Every claim of the lecture beside its recomputation.", _LEARN

@@ -112,7 +112,7 @@ def _recompute() -> Any:
     """The autograd function of one round; made on first use, as torch may be absent."""
     torch = _torch()
 
-    class Recomputed(torch.autograd.Function):  # type: ignore[name-defined]
+    class Recomputed(torch.autograd.Function):  # type: ignore[misc,name-defined]
         """One round whose backward pass gets its input back from its output."""
 
         @staticmethod
@@ -213,7 +213,7 @@ def _recomputed(this: _Pass, x: Any, y: Any, rounds: Sequence[Any]) -> Any:
 def _sequence_class() -> Any:
     torch = _torch()
 
-    class ReversibleSequence(torch.nn.Module):  # type: ignore[name-defined]
+    class ReversibleSequence(torch.nn.Module):  # type: ignore[misc,name-defined]
         """Rounds as a module: ``forward((x, y))``, ``inverse((x, y))`` and the attribute ``memory``."""
 
         def __init__(self, rounds: Sequence[Any], memory: Memory) -> None:

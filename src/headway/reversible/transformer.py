@@ -63,7 +63,7 @@ def _attention_class() -> Any:
     torch = require_torch()
     nn = torch.nn
 
-    class CausalAttention(nn.Module):  # type: ignore[name-defined]
+    class CausalAttention(nn.Module):  # type: ignore[misc,name-defined]
         """Norm, then attention to what came before."""
 
         def __init__(self, shape: Shape) -> None:
@@ -91,7 +91,7 @@ def _transformer_class() -> Any:
     torch = require_torch()
     nn = torch.nn
 
-    class ReversibleTransformer(nn.Module):  # type: ignore[name-defined]
+    class ReversibleTransformer(nn.Module):  # type: ignore[misc,name-defined]
         """Embedding, reversible body (``body``), norm and output layer."""
 
         def __init__(self, shape: Shape, memory: Memory) -> None:
