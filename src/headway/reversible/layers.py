@@ -42,6 +42,13 @@ def require_torch() -> Any:
     ------
     MissingExtraError
         If it is not installed: one line that says how to.
+
+    Examples
+    --------
+    >>> import pytest
+    >>> _ = pytest.importorskip("torch")
+    >>> require_torch().zeros(2).shape[0]
+    2
     """
     try:
         import torch
