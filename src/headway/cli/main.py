@@ -42,6 +42,12 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("gate", "headway.cli.gate_command:gate", "Modes of release that a policy allows.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
+    Row(
+        "reversible",
+        "headway.cli.reversible_command:reversible",
+        "Feistel networks: a cipher, a shuffle, reversible layers.",
+        _DECIDE,
+    ),
     Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(
