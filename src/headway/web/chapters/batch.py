@@ -16,7 +16,9 @@ from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, M
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
     Control("system", "System", "gb200-nvl72", choices=system_names),
-    Control("chips", "Chips, sharing everything", 72.0, low=1, high=576, whole=True),
+    Control("tp", "Tensor parallel", 1.0, low=1, high=64, whole=True),
+    Control("dp", "Attention data parallel", 72.0, low=1, high=576, whole=True),
+    Control("ep", "Expert parallel", 72.0, low=1, high=576, whole=True),
     Control("batch", "Batch: sequences in one pass", 2048.0, low=1, high=65536, whole=True, variable="batch"),
     Control(
         "context",
@@ -35,8 +37,8 @@ CACHE = ("kv", "state")
 def answer(values: Values) -> Answer:
     """Give the pass as terms: the page evaluates them along batch while a slider moves."""
     what, where = model(values["model"]), system(values["system"])
-    chips = int(values["chips"])
-    layout = Layout(dp=chips)
+    layout = Layout(tp=int(values["tp"]), dp=int(values["dp"]), ep=int(values["ep"]))
+    chips = layout.chips
     terms = decode_terms(what, where, layout)
     weights = tuple(dict.fromkeys(t.label for t in terms.terms if t.label not in CACHE))
     total = Measure(terms)

@@ -59,8 +59,8 @@ function linearTicks(low, high, most) {
 function logTicks(low, high, most) {
   const first = Math.floor(Math.log10(low) + 1e-9);
   const last = Math.ceil(Math.log10(high) - 1e-9);
-  const decades = last - first;
-  const factors = decades <= 1 ? [1, 1.5, 2, 3, 5, 7] : decades <= 2 ? [1, 2, 5] : decades <= 3 ? [1, 3] : [1];
+  const decades = Math.log10(high / low);
+  const factors = decades <= 0.8 ? [1, 1.5, 2, 3, 4, 5, 7] : decades <= 2 ? [1, 2, 5] : decades <= 3 ? [1, 3] : [1];
   const stride = Math.max(1, Math.ceil(decades / most));
   const found = [];
   for (let p = first; p <= last; p++) {
@@ -138,9 +138,11 @@ function apart(labels, gap, low, high) {
 export function draw(host, chart, place, options = {}) {
   const width = Math.max(280, host.clientWidth || 640);
   const direct = width >= 520 && chart.series.length > 1 && chart.series.every((one) => one.kind !== 'points');
-  const height = Math.round(Math.min(400, Math.max(250, width * 0.52)));
-  const box = { left: 62, right: direct ? 96 : 14, top: 30, bottom: 44 };
   const found = lines(chart, place);
+  const tall = scale(chart.y, found.flatMap((l) => l.ys), 1, 0, 6).ticks;
+  const margin = 18 + 6.7 * Math.max(3, ...tall.map((t) => show(t, chart.y.dimension, 3).length));
+  const height = Math.round(Math.min(400, Math.max(250, width * 0.52)));
+  const box = { left: margin, right: direct ? 22 + 7.3 * Math.max(...chart.series.map((one) => one.name.length)) : 14, top: 30, bottom: 44 };
   const x = scale(chart.x, found.flatMap((l) => l.xs), box.left, width - box.right, Math.max(3, Math.floor(width / 95)));
   const y = scale(chart.y, found.flatMap((l) => l.ys), height - box.bottom, box.top, 6);
   const parts = [s('title', { text: chart.title }), s('desc', { text: summary(chart, found, place) })];

@@ -156,6 +156,7 @@ export function chapterView(host, chapter, first, failure, alone) {
       const value = one.measure ? read(one.measure, at) : one.value;
       const cell = figures.children[i].querySelector('.value');
       cell.textContent = show(value, one.dimension);
+      cell.classList.toggle('long', cell.textContent.length > 14);
       cell.setAttribute('data-value', String(value));
     });
     command.textContent = line();
