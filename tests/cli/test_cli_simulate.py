@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.cli.conftest import invoke
 
 WHERE = ("simulate", "llama-3.1-8b", "--on", "hgx-h200", "--tp", "1", "--requests", "50", "--isl", "1k", "--osl", "20")
