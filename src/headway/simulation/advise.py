@@ -1,223 +1,140 @@
-"""Which cache to buy or build for a trace: providers' offers billed and one's own tiers priced, on exact hit rates."""
+"""Which cache to buy or build for a trace: every number at once, and what follows in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from headway.facts.cache_terms import CacheTerms, media_price
-from headway.facts.check import positive, single
+from headway.facts.cache_terms import CacheTerms, cache_terms
 from headway.facts.hardware import System
 from headway.facts.model import Model
-from headway.facts.precision import number_format
-from headway.facts.storage import StorageDevice, storage
-from headway.physics.arrays import Numbers, not_negative, plain
-from headway.physics.attention import kv_bytes_per_token
-from headway.physics.hold import recompute_cost
-from headway.simulation.cache import Reuse, held_token_seconds, lru_hit_rate, measure_reuse, request_hit_tokens
+from headway.physics.arrays import Numbers
+from headway.simulation.cache import (
+    HitRate,
+    Reuse,
+    lru_hit_rate,
+    measure_reuse,
+    reuse_interval,
+    ttl_for_share,
+    ttl_hit_rate,
+)
+from headway.simulation.policies import policy_hit_rate
+from headway.simulation.tiers import YEARS, Offer, Tier, bill, billing_multiplier, price_tiers
 from headway.simulation.trace import Trace
 
-HOUR_S = 3600.0
-YEARS = 5.0
-"""Straight-line life of bought memory and storage, without power or margin [year]."""
-_YEAR_S = 365.25 * 86400.0
-DEVICES = ("ddr5-6400-12ch", "cxl-2tb", "nvme-7.68tb", "3fs-cluster", "hdd-24tb")
-"""Devices that are priced beside the memory of the accelerator."""
+LIVES_S = (10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 14400.0, 86400.0)
+"""Lives of the curve, where none are asked for [s]."""
+
+_Row: TypeAlias = tuple[float | None, float | None, str, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """One provider's terms applied to a trace.
+class CurvePoint:
+    """Hit rate at one life and capacity; None means no limit.
 
     Parameters
     ----------
-    terms : CacheTerms
-        The offer.
-    tokens_pooled : float
-        Input tokens read from the cache, over all input tokens [1].
+    ttl_s, capacity_tokens : float or None
+        Life since the last use [s], and capacity [token].
+    policy : str
+        Key of :data:`~headway.simulation.policies.POLICIES`.
+    tokens_pooled, tokens_per_request, blocks_pooled : float
+        As in :class:`~headway.simulation.cache.HitRate` [1].
     billing_multiplier : float
-        Input bill over that without a cache [1]; above 1 caching loses money.
-    storage_share : float
-        Part of the multiplier that is storage [1].
-    break_even_hit : float
-        Pooled hit rate from which caching pays when every miss is written, storage aside [1].
+        Input bill over that without a cache at Anthropic's terms of that life (5 min up to there, 1 h above) [1].
     """
 
-    terms: CacheTerms
+    ttl_s: float | None
+    capacity_tokens: float | None
+    policy: str
     tokens_pooled: float
+    tokens_per_request: float
+    blocks_pooled: float
     billing_multiplier: float
-    storage_share: float
-    break_even_hit: float
-
-    @property
-    def loses(self) -> bool:
-        """Whether the bill is higher than without a cache."""
-        return self.billing_multiplier > 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """A cache of one's own in one medium, of the size that earns most on a trace.
+class Advice:
+    """Which cache to buy or build.
 
     Parameters
     ----------
-    name : str
-        Device, or the accelerator's memory.
-    usd_per_byte_second : float
-        Rent of a byte [$/(B s)].
-    read_s_per_mtok : float
-        Time to load a million tokens from one device [s].
-    hold_break_even_s : float
-        Time for which holding a token costs as much as computing it again [s].
-    capacity_tokens, capacity_bytes : float
-        Of the size that earns most [token], [B]; 0 where none earns.
-    tokens_pooled : float
-        Hit rate of that size under LRU, over pooled input tokens [1].
-    saved_usd_per_hour, rent_usd_per_hour : float
-        Compute saved, and rent [$/h].
-    load : float
-        Reads over what the devices of that size can read; above 1 they are too slow [1].
+    trace : str
+        Name of the trace.
+    requests, input_tokens, blocks : int
+        Of the trace [1], [token].
+    most : HitRate
+        Of a cache without limits.
+    interval_p50_s, interval_p90_s, interval_p99_s, ttl_95_s : float
+        Block reuse intervals, and the life that serves 95% of what can be served [s].
+    curve : tuple of CurvePoint
+        By life, then by policy and capacity.
+    offers : tuple of Offer
+        Cheapest first.
+    tiers : tuple of Tier
+        The accelerator's memory first.
+    buy, build : str
+        Cheapest offer that saves, and tier that nets most and can be read fast enough; empty where none.
+    conclusions, assumptions, notes : tuple of str
+        In words.
     """
 
-    name: str
-    usd_per_byte_second: float
-    read_s_per_mtok: float
-    hold_break_even_s: float
-    capacity_tokens: float
-    capacity_bytes: float
-    tokens_pooled: float
-    saved_usd_per_hour: float
-    rent_usd_per_hour: float
-    load: float
-
-    @property
-    def net_usd_per_hour(self) -> float:
-        """Saved less rent [$/h]."""
-        return self.saved_usd_per_hour - self.rent_usd_per_hour
-
-
-def billing_multiplier(hit: ArrayLike, write: ArrayLike, read: ArrayLike) -> Numbers:
-    """Input bill over that without a cache, where every token that is not read is written.
-
-    ``h r + (1 - h) w``.
-
-    Parameters
-    ----------
-    hit : array_like
-        Pooled share of input tokens read, ``h`` [1].
-    write, read : array_like
-        Multiples of the input price, ``w`` and ``r`` [1].
-
-    Returns
-    -------
-    float or ndarray
-        [1]; above 1 caching loses money.
-
-    Examples
-    --------
-    Agentic coding and chat at the one-hour terms:
-
-    >>> billing_multiplier([0.960, 0.374], 2.0, 0.1).round(3).tolist()
-    [0.176, 1.289]
-    """
-    share = np.asarray(not_negative("hit", hit), dtype=float)
-    return plain(share * np.asarray(read, dtype=float) + (1 - share) * np.asarray(write, dtype=float))
+    trace: str
+    requests: int
+    input_tokens: int
+    blocks: int
+    most: HitRate
+    interval_p50_s: float
+    interval_p90_s: float
+    interval_p99_s: float
+    ttl_95_s: float
+    curve: tuple[CurvePoint, ...]
+    offers: tuple[Offer, ...]
+    tiers: tuple[Tier, ...]
+    buy: str
+    build: str
+    conclusions: tuple[str, ...]
+    assumptions: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-def break_even_hit(write: float, read: float) -> float:
-    """Pooled hit rate from which caching pays, ``(w - 1) / (w - r)``; 0 where writing costs no more than input.
-
-    >>> round(break_even_hit(1.25, 0.1), 3), round(break_even_hit(2.0, 0.1), 3), break_even_hit(1.0, 0.1)
-    (0.217, 0.526, 0.0)
-    """
-    return max(write - 1.0, 0.0) / (write - read) if write > read else float("inf")
-
-
-def bill(trace: Trace, reuse: Reuse, terms: CacheTerms) -> Offer:
-    """Apply one provider's terms to a trace.
-
-    A prompt below the shortest length is billed as plain input and neither reads nor writes; a hit shorter than
-    it is no hit. All else that is not read is written. An offer with storage adds what the entries occupy.
-
-    Parameters
-    ----------
-    trace : Trace
-        With block ids.
-    reuse : Reuse
-        Of the whole trace, from :func:`~headway.simulation.cache.measure_reuse`.
-    terms : CacheTerms
-        The offer.
-
-    Returns
-    -------
-    Offer
-        With the bill.
-
-    Examples
-    --------
-    >>> from headway.facts.cache_terms import cache_terms
-    >>> from headway.simulation.trace import make_trace
-    >>> twice = make_trace("t", [0, 9], [2048, 2048], [1, 1], block_tokens=2048, blocks=[3, 3], block_indptr=[0, 1, 2])
-    >>> round(bill(twice, measure_reuse(twice), cache_terms()[0]).billing_multiplier, 3)
-    0.675
-    """
-    short = trace.input_tokens < terms.least_tokens
-    found = measure_reuse(trace, least_tokens=terms.least_tokens) if short.any() else reuse
-    hits = request_hit_tokens(found, terms.ttl_s)
-    hits = np.where(hits < terms.least_tokens, 0, hits)
-    total = float(trace.input_tokens.sum())
-    unbilled = float(trace.input_tokens[short].sum())
-    read = float(hits.sum())
-    bought = read * terms.read + (total - unbilled - read) * terms.write + unbilled
-    stored = (
-        float(held_token_seconds(found, terms.ttl_s)) / HOUR_S * terms.storage_per_hour
-        if terms.storage_per_hour
-        else 0.0
-    )
-    return Offer(
-        terms=terms,
-        tokens_pooled=read / total,
-        billing_multiplier=(bought + stored) / total,
-        storage_share=stored / total,
-        break_even_hit=break_even_hit(terms.write, terms.read),
-    )
-
-
-def price_tiers(
+def advise(
     trace: Trace,
-    reuse: Reuse,
     model: Model,
     system: System,
     *,
+    ttls_s: Sequence[float] | None = None,
+    capacities: Sequence[float] | None = None,
+    policies: Sequence[str] = ("unlimited", "lru"),
     recompute_usd_per_mtok: float | None = None,
-    devices: Sequence[str] = DEVICES,
-) -> tuple[Tier, ...]:
-    """Price a cache of one's own in each medium, of the size that earns most under LRU.
-
-    A cache of ``C`` tokens earns ``H(C) c / span - C k u``: hits times the cost of computing a token again, less
-    the rent of its bytes. ``H`` is known for every ``C``, so the best size is found by looking at all. The rate of
-    computing again is the peak of the chip unless `recompute_usd_per_mtok` says more.
+) -> Advice:
+    """Say which cache a trace should buy from a provider, or build, and when caching loses money.
 
     Parameters
     ----------
     trace : Trace
-        With block ids.
-    reuse : Reuse
-        Of :func:`~headway.simulation.cache.measure_reuse`.
+        With block ids and arrivals as recorded.
     model, system : Model, System
-        For the bytes of a token, the compute of a token and the rent of a chip.
+        For a cache of one's own.
+    ttls_s, capacities : sequence of float, optional
+        Lives [s] and capacities [token] of the curve.
+    policies : sequence of str
+        Keys of :data:`~headway.simulation.policies.POLICIES`.
     recompute_usd_per_mtok : float, optional
-        Cost of a million prompt tokens [$/Mtok].
-    devices : sequence of str
-        Names of :func:`~headway.facts.storage.storage`.
+        As in :func:`price_tiers` [$/Mtok].
 
     Returns
     -------
-    tuple of Tier
-        The accelerator's memory first, then the devices.
+    Advice
+        Every number, and the conclusions in words.
+
+    Raises
+    ------
+    InputError
+        If prompts have no block ids.
 
     Examples
     --------
@@ -225,46 +142,89 @@ def price_tiers(
     >>> from headway.facts.systems import system
     >>> from headway.simulation.trace import make_trace
     >>> twice = make_trace("t", [0, 60], [2048, 2048], [1, 1], block_tokens=2048, blocks=[3, 3], block_indptr=[0, 1, 2])
-    >>> tiers = price_tiers(twice, measure_reuse(twice), model("llama-3.1-70b"), system("hgx-h200"))
-    >>> tiers[0].name, tiers[-1].capacity_tokens
-    ('HBM of hgx-h200', 2048.0)
+    >>> advise(twice, model("llama-3.1-70b"), system("hgx-h200")).curve[3].tokens_pooled
+    0.5
     """
-    rent = system.tariff().usd_per_chip_hour / HOUR_S
-    if recompute_usd_per_mtok is None:
-        wanted = number_format(model.precision.experts).compute
-        peak = system.chip.peak(wanted if wanted in system.chip.flops else "bf16")
-        again = float(recompute_cost(model.active_params, peak, rent))
-    else:
-        again = positive("recompute_usd_per_mtok", single("recompute_usd_per_mtok", recompute_usd_per_mtok)) / 1e6
-    size = kv_bytes_per_token(model)
-    rows = [(f"HBM of {system.name}", rent / system.chip.hbm_bytes, system.chip.hbm_bytes, system.chip.hbm_bandwidth)]
-    rows += [(d.name, _rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
-    return tuple(_tier(trace, reuse, size, again, *row) for row in rows)
-
-
-def _rent(device: StorageDevice) -> float:
-    return media_price(device.technology).usd_per_byte / (YEARS * _YEAR_S)
-
-
-def _tier(
-    trace: Trace, reuse: Reuse, size: float, again: float, name: str, rent: float, capacity: float, bandwidth: float
-) -> Tier:
-    span = max(trace.span_s, 1.0)
-    blocks = np.arange(len(reuse.lru), dtype=float)
-    earned = reuse.lru[:, 0] * again / span - blocks * reuse.block_tokens * size * rent
-    best = int(np.argmax(earned))
-    tokens = float(best * reuse.block_tokens)
-    hit = float(lru_hit_rate(reuse, tokens).tokens_pooled) if best else 0.0
-    reads = hit * reuse.input_tokens * size / span
-    return Tier(
-        name=name,
-        usd_per_byte_second=rent,
-        read_s_per_mtok=1e6 * size / bandwidth,
-        hold_break_even_s=again / (size * rent),
-        capacity_tokens=tokens,
-        capacity_bytes=tokens * size,
-        tokens_pooled=hit,
-        saved_usd_per_hour=hit * reuse.input_tokens * again / span * HOUR_S,
-        rent_usd_per_hour=tokens * size * rent * HOUR_S,
-        load=reads / (bandwidth * max(np.ceil(tokens * size / capacity), 1.0)),
+    reuse = measure_reuse(trace)
+    p50, p90, p99 = np.asarray(reuse_interval(reuse, [0.5, 0.9, 0.99])).tolist()
+    offers = tuple(sorted((bill(trace, reuse, t) for t in cache_terms()), key=lambda o: o.billing_multiplier))
+    tiers = price_tiers(trace, reuse, model, system, recompute_usd_per_mtok=recompute_usd_per_mtok)
+    earning = sorted((t for t in tiers if t.verdict == "earns"), key=lambda t: -t.net_usd_per_hour)
+    buy = offers[0].terms.name if not offers[0].loses else ""
+    build = earning[0].name if earning else ""
+    return Advice(
+        trace=trace.name,
+        requests=reuse.requests,
+        input_tokens=reuse.input_tokens,
+        blocks=reuse.accesses,
+        most=lru_hit_rate(reuse, np.inf),
+        interval_p50_s=p50,
+        interval_p90_s=p90,
+        interval_p99_s=p99,
+        ttl_95_s=ttl_for_share(reuse, 0.95),
+        curve=_curve(trace, reuse, ttls_s or LIVES_S, capacities, policies),
+        offers=offers,
+        tiers=tiers,
+        buy=buy,
+        build=build,
+        conclusions=_conclusions(offers, buy, build),
+        assumptions=(
+            "a block is available from the arrival that first carried it; keys and values of answers are not counted",
+            f"memory and storage are bought and written off over {YEARS:g} years, without power or margin",
+            "computing a token again is priced at "
+            + ("the peak of the chip" if recompute_usd_per_mtok is None else f"${recompute_usd_per_mtok:g}/Mtok"),
+        ),
+        notes=trace.notes,
     )
+
+
+def _conclusions(offers: Sequence[Offer], buy: str, build: str) -> tuple[str, ...]:
+    losing = ", ".join(o.terms.name for o in offers if o.loses)
+    return (
+        f"buy: {buy}, {offers[0].billing_multiplier:.3f} of the uncached input bill" if buy else "buy: no offer saves",
+        f"build: {build}" if build else "build: no tier earns its rent",
+        f"caching loses money at the terms of {losing}" if losing else "caching saves at every provider's terms",
+    )
+
+
+def _curve(
+    trace: Trace, reuse: Reuse, lives: Sequence[float], capacities: Sequence[float] | None, policies: Sequence[str]
+) -> tuple[CurvePoint, ...]:
+    ends = [t for t in cache_terms() if t.provider == "Anthropic"]
+    most = lru_hit_rate(reuse, np.inf)
+    by_life = ttl_hit_rate(reuse, np.asarray(lives, dtype=float))
+    rows: list[_Row] = [
+        (life, None, "unlimited", t, r, float("nan"))
+        for life, t, r in zip(lives, _listed(by_life.tokens_pooled), _listed(by_life.tokens_per_request), strict=True)
+    ]
+    sizes = tuple(capacities) if capacities else _sizes(reuse)
+    for policy in policies:
+        if policy == "unlimited":
+            whole = (float(most.tokens_pooled), float(most.tokens_per_request), float(most.blocks_pooled))
+            rows.append((None, None, policy, *whole))
+            continue
+        found = lru_hit_rate(reuse, sizes) if policy == "lru" else policy_hit_rate(trace, policy, sizes)
+        columns = (_listed(found.tokens_pooled), _listed(found.tokens_per_request), _listed(found.blocks_pooled))
+        rows += [(None, size, policy, t, r, b) for size, t, r, b in zip(sizes, *columns, strict=True)]
+    return tuple(CurvePoint(*row, float(_at_terms(row[3], row[0], ends))) for row in rows)
+
+
+def _at_terms(hit: float, life: float | None, ends: Sequence[CacheTerms]) -> Numbers:
+    terms = next((t for t in ends if life is not None and life <= t.ttl_s), ends[-1])
+    return billing_multiplier(hit, terms.write, terms.read)
+
+
+def _listed(values: Numbers) -> list[float]:
+    return [float(v) for v in np.ravel(values)]
+
+
+def _sizes(reuse: Reuse) -> tuple[float, ...]:
+    """Round capacities (1, 2, 5 times a power of ten tokens) over which the LRU curve rises."""
+    base, top = reuse.lru[1, 0], reuse.lru[-1, 0]
+    if top <= base:
+        return (float(reuse.block_tokens),)
+    marks = base + (top - base) * np.array([0.05, 0.999])
+    low, high = (float(at) * reuse.block_tokens for at in np.searchsorted(reuse.lru[:, 0], marks))
+    grid = [m * 10.0**e for e in range(2, 14) for m in (1, 2, 5)]
+    inside = tuple(g for g in grid if low <= g <= 2.5 * high)
+    return inside or (high,)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.facts.check import positive
+from headway.facts.check import not_negative
 from headway.facts.errors import unknown
 from headway.physics.arrays import together
 from headway.simulation.cache import HitRate, dense_runs, lru_hit_rate, measure_reuse, require_blocks
@@ -67,7 +67,7 @@ def policy_hit_tokens(trace: Trace, policy: str, capacity_tokens: float) -> Ints
     require_blocks(trace)
     (indptr, start, count), ids = dense_runs(trace.runs)
     total = int(count.sum())
-    blocks = int(min(positive("capacity_tokens", capacity_tokens, "token") // trace.block_tokens, ids))
+    blocks = int(min(not_negative("capacity_tokens", capacity_tokens, "token") // trace.block_tokens, ids))
     call = (trace.input_tokens, indptr, start, count, ids, trace.block_tokens, blocks)
     if policy in ("lru", "lfu"):
         found = _policies.counted(*call, policy == "lfu")
