@@ -8,6 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
+TORCH := $(VENV)/.torch
 TOO_OLD := "Headway needs Python 3.11 or later, this is " + sys.version.split()[0] + ": try make PYTHON=python3.12"
 
 .DEFAULT_GOAL := help
@@ -37,6 +38,12 @@ $(READY): $(LOCKED) pyproject.toml
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Only the tests need torch; its build depends on the machine, so it stands outside the lock.
+$(TORCH): $(LOCKED) requirements-torch.txt
+	@echo 'Installing torch for the tests of the reversible room (once)'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	@touch $@
+
 setup: $(READY)
 
 run: $(READY)
@@ -57,7 +64,7 @@ lint: $(READY)
 		[ -x node_modules/.bin/tsc ] || npm ci --silent --no-audit --no-fund; npm run --silent types; \
 	else echo 'npm is not installed: the types of the page are not checked'; fi
 
-pytest: $(READY)
+pytest: $(READY) $(TORCH)
 	$(RUN) -m pytest -n $(JOBS)
 
 # Built whole each time: an unchanged page would not repeat its warnings.
