@@ -60,6 +60,9 @@ lint: $(READY)
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
+	@if command -v npm >/dev/null; then \
+		[ -x node_modules/.bin/tsc ] || npm ci --silent --no-audit --no-fund; npm run --silent types; \
+	else echo 'npm is not installed: the types of the page are not checked'; fi
 
 pytest: $(READY) $(TORCH)
 	$(RUN) -m pytest -n $(JOBS)
@@ -90,5 +93,5 @@ lock:
 	} > requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist out docs/_build docs/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) node_modules build dist out docs/_build docs/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
 	find src tests docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -28,7 +28,16 @@ def layout_name(plan: Plan) -> str:
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan: every figure, memory and time by kind."""
+    """A plan: every figure, memory and time by kind.
+
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> from headway.serving.plan import plan
+    >>> from headway.serving.workload import Prices, Workload
+    >>> found = plan(model("llama-3.1-8b"), system("hgx-h200"), Workload(1000, 200, tpot=0.02), prices=Prices(2.0))
+    >>> sorted(plan_document(found.cheapest)["memory_bytes_per_chip"])
+    ['activations', 'capacity', 'kv', 'reserve', 'total', 'weights']
+    """
     found: dict[str, Any] = {
         f.name: getattr(plan, f.name) for f in fields(plan) if f.name not in ("memory", "breakdown")
     }
@@ -39,7 +48,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     return found
 
 
-def workload_document(result: PlanResult) -> dict[str, Any]:
+def _workload(result: PlanResult) -> dict[str, Any]:
     """The workload of a search."""
     w = result.workload
     return {
@@ -53,7 +62,7 @@ def workload_document(result: PlanResult) -> dict[str, Any]:
     }
 
 
-def result_document(result: PlanResult) -> dict[str, Any]:
+def _result(result: PlanResult) -> dict[str, Any]:
     """The Pareto set of one system, or why there is none."""
     return {
         "system": result.system,
@@ -68,13 +77,22 @@ def result_document(result: PlanResult) -> dict[str, Any]:
 
 
 def plans_document(model: str, results: Sequence[PlanResult]) -> dict[str, Any]:
-    """Searches of one model on several systems, and the Pareto set over all."""
+    """Searches of one model on several systems, and the Pareto set over all.
+
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> from headway.serving.plan import plan
+    >>> from headway.serving.workload import Prices, Workload
+    >>> found = plan(model("llama-3.1-8b"), system("hgx-h200"), Workload(1000, 200, tpot=0.02), prices=Prices(2.0))
+    >>> plans_document(found.model, [found])["systems"][0]["feasible"]
+    True
+    """
     from headway.serving.plan import plan_systems
 
     return {
         "model": model,
-        "workload": workload_document(results[0]),
-        "systems": [result_document(r) for r in results],
+        "workload": _workload(results[0]),
+        "systems": [_result(r) for r in results],
         "pareto": [{"system": p.system, "name": layout_name(p)} for p in plan_systems(tuple(results))],
         "assumptions": results[0].assumptions,
         "sources": [{"text": s.text, "kind": s.kind, "retrieved": s.retrieved} for s in plan_sources(results)],

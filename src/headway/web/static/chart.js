@@ -133,10 +133,10 @@ function apart(labels, gap, low, high) {
  * @param {HTMLElement} host
  * @param {Chart} chart
  * @param {Place} place values of the live controls
- * @param {{open?: (series: Series, index: number) => void}} [options]
+ * @param {{open?: (series: Series, index: number) => void, width?: number}} [options] the width where it is known
  */
 export function draw(host, chart, place, options = {}) {
-  const width = Math.max(280, host.clientWidth || 640);
+  const width = Math.max(280, options.width || host.clientWidth || 640);
   const direct = width >= 520 && chart.series.length > 1 && chart.series.every((one) => one.kind !== 'points');
   const found = lines(chart, place);
   const tall = scale(chart.y, found.flatMap((l) => l.ys), 1, 0, 6).ticks;

@@ -34,11 +34,31 @@ export function byResource(terms, at) {
   return found;
 }
 
+/** Terms by phase, then by resource: looked up once for each list. @type {WeakMap<Term[], Term[][][]>} */
+const GROUPS = new WeakMap();
+
+/** @param {Term[]} terms */
+function groups(terms) {
+  let found = GROUPS.get(terms);
+  if (!found) {
+    const phases = [...new Set(terms.map((t) => t.phase))].map((phase) => terms.filter((t) => t.phase === phase));
+    found = phases.map((part) => [...new Set(part.map((t) => t.resource))].map((r) => part.filter((t) => t.resource === r)));
+    GROUPS.set(terms, found);
+  }
+  return found;
+}
+
 /** @param {Term[]} terms @param {Place} at */
 export function total(terms, at) {
   let sum = 0;
-  for (const phase of new Set(terms.map((t) => t.phase))) {
-    sum += Math.max(...byResource(terms.filter((t) => t.phase === phase), at).values());
+  for (const phase of groups(terms)) {
+    let most = -Infinity;
+    for (const part of phase) {
+      let value = 0;
+      for (const term of part) value += termValue(term, at);
+      if (value > most) most = value;
+    }
+    sum += most;
   }
   return sum;
 }

@@ -63,8 +63,8 @@ export function chapterView(host, chapter, first, failure, alone) {
   function changed(name, value, typed) {
     const control = chapter.controls.find((c) => c.name === name);
     values[name] = value;
+    asking?.abort();
     if (control?.variable && !typed) {
-      asking?.abort();
       repaint();
       remember();
       return;
@@ -123,8 +123,8 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   function remember() {
     clearTimeout(saving);
+    const text = query();
     saving = window.setTimeout(() => {
-      const text = query();
       if (!alone) history.replaceState(null, '', `/${chapter.id}${text ? `?${text}` : ''}`);
     }, 120);
   }
@@ -165,12 +165,15 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   function paintCharts() {
     const at = place();
-    answer.charts.forEach((chart, i) => draw(drawings.children[i].querySelector('.plot'), chart, at, { open: (series, k) => detail(series.labels[k] || series.name, series.details[k]) }));
+    const plots = answer.charts.map((_, i) => drawings.children[i].querySelector('.plot'));
+    // All widths are read before anything is drawn: reading between two drawings would lay the page out each time.
+    const widths = plots.map((plot) => plot.clientWidth);
+    answer.charts.forEach((chart, i) => draw(plots[i], chart, at, { width: widths[i], open: (series, k) => detail(series.labels[k] || series.name, series.details[k]) }));
   }
 
   function repaint() {
-    headlines();
     paintCharts();
+    headlines();
   }
 
   /** @param {string} title @param {Bars[] | undefined} bars */
