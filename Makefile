@@ -12,10 +12,11 @@ TOO_OLD := "Headway needs Python 3.11 or later, this is " + sys.version.split()[
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint pytest docs refresh bench lock clean
+.PHONY: help setup run board test lint pytest docs refresh bench lock clean
 
 help:
 	@echo 'make run      set up .venv and show the demonstration'
+	@echo 'make board    open the local page'
 	@echo 'make test     lint, documentation build, all tests'
 	@echo 'make lint     ruff, mypy, the floors of the house'
 	@echo 'make docs     build the documentation into docs/_build/html'
@@ -40,6 +41,9 @@ setup: $(READY)
 
 run: $(READY)
 	@$(VENV)/bin/headway demo
+
+board: $(READY)
+	@$(VENV)/bin/headway board
 
 test: lint docs
 	@$(MAKE) --no-print-directory pytest

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from headway.cli import main
-from headway.cli._lazy import Row
+from headway.cli._lazy import LazyGroup, Row
 
 
 def test_help_lists_every_row(headway):
@@ -42,8 +42,11 @@ def test_every_row_loads_and_has_its_own_help(headway, row):
 
 @pytest.mark.parametrize("row", [row for row in main.COMMANDS if row.name != "completion"], ids=lambda row: row.name)
 def test_every_command_has_the_output_options(row):
-    options = {name for param in row.load().params for name in param.opts}
-    assert {"--json", "--csv", "--output", "-o"} <= options
+    command = row.load()
+    each = [inner.load() for inner in command.rows] if isinstance(command, LazyGroup) else [command]
+    for one in each:
+        options = {name for param in one.params for name in param.opts}
+        assert {"--json", "--csv", "--output", "-o"} <= options
 
 
 def test_a_row_must_lead_to_a_command():

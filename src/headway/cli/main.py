@@ -36,6 +36,7 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("price", "headway.cli.price_command:price", "Price sheets: floors, sizes, history, policy.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
+    Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(
         "lecture", "headway.cli.lecture_command:lecture", "Every claim of the lecture beside its recomputation.", _LEARN
