@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from headway.facts.check import positive
 from headway.facts.errors import InputError, unknown
 from headway.pricing.forms import (
     FORMS,
@@ -37,6 +38,7 @@ QUANTITIES: Final = ("active_params", "total_params", "sparsity")
 MIXTURE: Final = "equal mixture"
 #: Below this share of the prior's width, the price has said nothing.
 LEAST_SHRINKAGE: Final = 0.10
+_NOT_HEARD: Final = 1e8
 ASSUMPTIONS: Final = (
     "prices stand to sizes as those of hosts of open models do; a maker's own margin is not known",
     "active and total parameters follow the models it was fitted on; other families are judged as new",
@@ -245,18 +247,23 @@ def read_prices(model: PriceModel, unknown_size: Quotes) -> tuple[Reading, ...]:
     >>> one.headline == two.headline, one.identified("total_params")
     (True, True)
     """
-    every = posterior(model, levels_given(model.effects, unknown_size))
-    before = belief(model.log_prior)
     heard = np.bincount(unknown_size.model_index, minlength=len(unknown_size.models))
+    levels = levels_given(model.effects, unknown_size)
+    return _readings(model, unknown_size.models, tuple(int(count) for count in heard), levels)
+
+
+def _readings(model: PriceModel, names: tuple[str, ...], heard: tuple[int, ...], levels: Levels) -> tuple[Reading, ...]:
+    every = posterior(model, levels)
+    before = belief(model.log_prior)
     return tuple(
         Reading(
             name,
-            int(heard[row]),
+            heard[row],
             before,
             MappingProxyType({form: belief(log_p[row]) for form, log_p in every.items()}),
             MappingProxyType({"prior": _marginal(model.log_prior)} | {f: _marginal(p[row]) for f, p in every.items()}),
         )
-        for row, name in enumerate(unknown_size.models)
+        for row, name in enumerate(names)
     )
 
 
@@ -274,6 +281,22 @@ def read_sheet(input_usd_per_mtok: float, output_usd_per_mtok: float, *, name: s
     """
     one = Offer(name, name, "std", input_usd_per_mtok, output_usd_per_mtok, float("nan"), float("nan"), "given")
     return read_prices(open_model(), quotes((one,)))[0]
+
+
+def read_parts(input_usd_per_mtok: float | None, output_usd_per_mtok: float | None) -> Reading:
+    """Posterior of a size from a sheet of which a price may be left aside: None is a price that is not heard.
+
+    With neither, the posterior is the prior.
+
+    >>> both, one = read_parts(2.0, 12.0), read_parts(2.0, None)
+    >>> one.shrinkage("total_params") < both.shrinkage("total_params")
+    True
+    """
+    model, paid = open_model(), (input_usd_per_mtok, output_usd_per_mtok)
+    heard = [positive("price", 1.0 if value is None else value, "$/Mtok") for value in paid]
+    doubt = [_NOT_HEARD if value is None else 0.0 for value in paid]
+    levels = Levels(np.log([heard]), np.array([model.effects.within + model.effects.between + np.array(doubt)]))
+    return _readings(model, ("sheet",), (1,), levels)[0]
 
 
 def active_axis() -> list[float]:
