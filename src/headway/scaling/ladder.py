@@ -1,0 +1,268 @@
+"""The ladder: every law on the same runs, one chosen by what it would have forecast, intervals from the same test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from headway.facts.errors import HeadwayError, InputError, unknown
+from headway.physics.arrays import Floats
+from headway.scaling.allocation import Allocation, by_law, envelope, isoflop, optimal_point
+from headway.scaling.intervals import Band, computes, coverage, interval, rolling_band
+from headway.scaling.laws import DELTA, LAWS, Fit, Point, fit_law
+from headway.scaling.runs import Runs
+
+CANDIDATES = ("chinchilla", "tied")
+"""Laws that the choice is between where size and tokens are known."""
+
+_FEW = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One law on the runs.
+
+    Parameters
+    ----------
+    name : str
+    fit : Fit or None
+    band : Band or None
+    reason : str
+        Why there is no fit.
+    """
+
+    name: str
+    fit: Fit | None
+    band: Band | None
+    reason: str = ""
+
+    @property
+    def error(self) -> float:
+        """Mean error over the rolling origins [1]; not a number where there is none."""
+        origins = self.band.origins if self.band else ()
+        return float(np.mean([o.error for o in origins])) if origins else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Laws fitted to one table of runs.
+
+    Parameters
+    ----------
+    runs : Runs
+    methods : tuple of Method
+        All of them, those that do not apply with the reason.
+    chosen : str
+        The one that forecasts.
+    why : str
+        Why it was chosen.
+    level : float
+        Of the intervals [1].
+    """
+
+    runs: Runs
+    methods: tuple[Method, ...]
+    chosen: str
+    why: str
+    level: float
+
+    def method(self, name: str) -> Method:
+        """One of them by name."""
+        return next(m for m in self.methods if m.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What one method says about some runs.
+
+    Parameters
+    ----------
+    method : str
+    at : Point
+    value, low, high : ndarray
+        [nat/token].
+    """
+
+    method: str
+    at: Point
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def climb(
+    runs: Runs,
+    method: str = "auto",
+    asymptote: float | None = None,
+    level: float = 0.9,
+    laws: tuple[str, ...] = tuple(LAWS),
+) -> Ladder:
+    """Fit every law that the table's columns allow.
+
+    Parameters
+    ----------
+    runs : Runs
+    method : str
+        A key of :data:`headway.scaling.laws.LAWS`, or ``"auto"``: tied exponents below twelve runs, else whichever
+        of free and tied exponents had the smaller rolling-origin error.
+    asymptote : float, optional
+        Held limit of the pinned laws [nat/token].
+    level : float
+        Of the intervals [1].
+    laws : tuple of str
+        Which to fit beside the one asked for.
+
+    Raises
+    ------
+    UnknownNameError, InputError
+        If the method is not known, or cannot be fitted to these runs.
+
+    Examples
+    --------
+    >>> from types import MappingProxyType
+    >>> c = np.logspace(18, 20, 9)
+    >>> none = MappingProxyType({})
+    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> climb(runs).chosen
+    'compute'
+    """
+    if method != "auto" and method not in LAWS:
+        raise unknown("--method", method, ("auto", *LAWS))
+    delta = DELTA if len(runs.loss) >= _FEW else np.inf
+    at = Point(runs.at.size, runs.at.tokens, computes(runs.at), runs.at.unique, runs.at.sparsity)
+    methods = tuple(_method(name, at, runs.loss, delta, asymptote, level) for name in LAWS if name in (*laws, method))
+    chosen, why = (method, "as asked") if method != "auto" else _choose(methods, len(runs.loss))
+    found = next(m for m in methods if m.name == chosen)
+    if found.fit is None:
+        raise InputError("--method", chosen, f"a law that these runs allow ({found.reason})")
+    return Ladder(runs, methods, chosen, why, level)
+
+
+def _method(name: str, at: Point, loss: Floats, delta: float, asymptote: float | None, level: float) -> Method:
+    try:
+        fit = fit_law(name, at, loss, delta=delta, asymptote=asymptote)
+        return Method(name, fit, rolling_band(fit, level))
+    except HeadwayError as error:
+        return Method(name, None, None, str(error))
+
+
+def _choose(methods: tuple[Method, ...], rows: int) -> tuple[str, str]:
+    fitted = [m for m in methods if m.fit is not None]
+    fitted = [m for m in fitted if m.fit and m.fit.converged] or fitted
+    able = [m for m in fitted if m.name in CANDIDATES]
+    if not able:
+        able = [m for m in fitted if m.name in ("compute", "power")]
+    if not able:
+        raise InputError("runs", rows, "enough runs for the constants of a law (at least 3 with compute alone)")
+    if rows < _FEW:
+        return able[-1].name if able[-1].name == "tied" else able[0].name, f"fewest constants, for {rows} runs"
+    best = min(able, key=lambda m: m.error if np.isfinite(m.error) else np.inf)
+    if len(able) == 1:
+        return best.name, "the law that these columns allow"
+    return best.name, "smaller rolling-origin error: " + ", ".join(f"{m.name} {m.error:.2%}" for m in able)
+
+
+def place(ladder: Ladder, compute: float) -> Point:
+    """Where a run of some compute would be: at the optimum of the chosen law, or on the compute axis.
+
+    Examples
+    --------
+    >>> from types import MappingProxyType
+    >>> c = np.logspace(18, 20, 9)
+    >>> none = MappingProxyType({})
+    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> place(climb(runs), 1e22).compute.tolist()
+    [1e+22]
+    """
+    fit = ladder.method(ladder.chosen).fit
+    if fit is None or "size" not in fit.law.needs:
+        return Point(compute=np.array([compute]))
+    if set(fit.law.needs) != {"size", "tokens"}:
+        raise InputError("--predict", compute, f"size and tokens, because the law {fit.law.name!r} needs more columns")
+    return optimal_point(fit, compute)
+
+
+def forecasts(ladder: Ladder, at: Point) -> tuple[Forecast, ...]:
+    """What every fitted law says about some runs, the chosen one first.
+
+    Examples
+    --------
+    >>> from types import MappingProxyType
+    >>> c = np.logspace(18, 20, 9)
+    >>> none = MappingProxyType({})
+    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> [f.method for f in forecasts(climb(runs), Point(compute=np.array([1e22])))]
+    ['compute', 'power']
+    """
+    full = Point(at.size, at.tokens, computes(at), at.unique, at.sparsity)
+    found = []
+    for method in sorted(ladder.methods, key=lambda m: m.name != ladder.chosen):
+        if method.fit is None or method.band is None:
+            continue
+        if any(getattr(full, column) is None for column in method.fit.law.needs):
+            continue
+        found.append(Forecast(method.name, full, *interval(method.fit, method.band, full)))
+    return tuple(found)
+
+
+def allocations(ladder: Ladder, compute: float) -> tuple[Allocation, ...]:
+    """Optimal size and tokens at some compute by every approach; empty where size is not known.
+
+    Examples
+    --------
+    >>> from types import MappingProxyType
+    >>> c = np.logspace(18, 20, 9)
+    >>> none = MappingProxyType({})
+    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> allocations(climb(runs), 1e22)
+    ()
+    """
+    at, loss = ladder.runs.at, ladder.runs.loss
+    if at.size is None:
+        return ()
+    found = [envelope(at, loss, compute), isoflop(at, loss, compute)]
+    found += [by_law(m.fit, compute) for m in ladder.methods if m.fit and set(m.fit.law.needs) == {"size", "tokens"}]
+    if len(loss) >= _FEW:
+        found.append(by_law(fit_law("chinchilla", at, loss, delta=np.inf), compute))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """A forecast against runs that the fit did not see.
+
+    Parameters
+    ----------
+    error, bias : float
+        Mean absolute, and mean, relative error [1].
+    covered : float
+        Share of runs inside their interval [1].
+    width : float
+        Mean half width over the value [1].
+    absolute : float
+        Mean absolute error, in the unit of the target.
+    """
+
+    error: float
+    bias: float
+    covered: float
+    width: float
+    absolute: float
+
+
+def judge(forecast: Forecast, measured: Floats) -> Holdout:
+    """Compare a forecast with what was measured.
+
+    >>> one = np.array([2.0])
+    >>> judge(Forecast("power", Point(compute=one), one, one * 0.9, one * 1.1), np.array([2.1])).covered
+    1.0
+    """
+    relative = forecast.value / measured - 1.0
+    return Holdout(
+        float(np.mean(np.abs(relative))),
+        float(np.mean(relative)),
+        coverage(forecast.low, forecast.high, measured),
+        float(np.mean((forecast.high - forecast.low) / (2.0 * forecast.value))),
+        float(np.mean(np.abs(forecast.value - measured))),
+    )

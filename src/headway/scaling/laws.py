@@ -1,0 +1,403 @@
+"""Forms of loss against size, data and compute, fitted in log space.
+
+One table names every form, its constants and the columns it needs. All of them are sums of power laws, so they
+share one solver and one set of derivatives (:class:`headway.scaling.solver.LogSum`), apart from the two that are
+not sums and take a complex step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from headway.facts.errors import InputError, unknown
+from headway.physics.arrays import Floats
+from headway.scaling.solver import Form, Smooth, Solution, log_sum, solve
+
+DELTA = 1e-3
+"""Where the Huber loss on log residuals turns linear (Hoffmann et al. 2022, appendix D.3)."""
+
+_PICKED = 4
+_FLAG = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """One form.
+
+    Parameters
+    ----------
+    name : str
+    equation : str
+    needs : tuple of str
+        Columns of :class:`Point`.
+    constants : tuple of str
+        In the order of the parameters; coefficients and asymptotes are fitted as logarithms.
+    logs : tuple of bool
+        Which of them are logarithms.
+    source : str
+    """
+
+    name: str
+    equation: str
+    needs: tuple[str, ...]
+    constants: tuple[str, ...]
+    logs: tuple[bool, ...]
+    source: str
+
+
+_HOFFMANN = "Hoffmann et al. 2022, arXiv 2203.15556, approach 3"
+_ROWS = (
+    ("chinchilla", "E + A/N^a + B/D^b", "size tokens", "E A a B b", _HOFFMANN),
+    ("tied", "E + A/N^a + B/D^a", "size tokens", "E A a B", "Gadre et al. 2024, arXiv 2403.08540 (a = 2 eta)"),
+    ("pinned", "E0 + A/N^a + B/D^b, E0 given", "size tokens", "A a B b", f"{_HOFFMANN}, asymptote held"),
+    ("kaplan", "[(Nc/N)^(aN/aD) + Dc/D]^aD", "size tokens", "Nc aN Dc aD", "Kaplan et al. 2020, arXiv 2001.08361"),
+    ("moe", "E + A/(N^a S^g) + B/D^b, S = total/active", "size tokens sparsity", "E A a g B b", "sparsity as a factor"),
+    (
+        "data-constrained",
+        "E + A/N^a + B/D'^b, D' = U + U R*(1 - exp(-(D/U - 1)/R*))",
+        "size tokens unique",
+        "E A a B b R*",
+        "Muennighoff et al. 2023, arXiv 2305.16264, data term",
+    ),
+    ("compute", "E + A/C^a", "compute", "E A a", "Kaplan et al. 2020 with an asymptote"),
+    ("compute-pinned", "E0 + A/C^a, E0 given", "compute", "A a", "as marin's MoE ladder holds it"),
+    ("power", "A/C^a", "compute", "A a", "Kaplan et al. 2020, L(C)"),
+)
+_PLAIN = frozenset({"a", "b", "g", "aN", "aD"})
+LAWS: Mapping[str, Law] = MappingProxyType(
+    {
+        name: Law(
+            name,
+            equation,
+            tuple(needs.split()),
+            tuple(constants.split()),
+            tuple(c not in _PLAIN for c in constants.split()),
+            source,
+        )
+        for name, equation, needs, constants, source in _ROWS
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where runs are, one array per column; those that are not known are None.
+
+    Parameters
+    ----------
+    size, tokens, compute : ndarray or None
+        Parameters [1], tokens seen [token], training FLOP [FLOP].
+    unique : ndarray or None
+        Distinct tokens [token].
+    sparsity : ndarray or None
+        Total over active parameters [1].
+    """
+
+    size: Floats | None = None
+    tokens: Floats | None = None
+    compute: Floats | None = None
+    unique: Floats | None = None
+    sparsity: Floats | None = None
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(next(c for c in (self.size, self.compute, self.tokens) if c is not None))
+
+    def take(self, rows: Any) -> Point:
+        """Some of the rows."""
+        columns = (self.size, self.tokens, self.compute, self.unique, self.sparsity)
+        return Point(*(None if c is None else c[rows] for c in columns))
+
+
+def law(name: str) -> Law:
+    """Look a form up by name.
+
+    >>> law("tied").constants
+    ('E', 'A', 'a', 'B')
+    """
+    if name not in LAWS:
+        raise unknown("law", name, LAWS)
+    return LAWS[name]
+
+
+def _log(at: Point, column: str) -> Floats:
+    values = getattr(at, column)
+    if values is None:
+        raise InputError(column, "no column", f"a column with the {column} of each run")
+    return np.asarray(np.log(np.asarray(values, dtype=float)))
+
+
+def form(name: str, at: Point, asymptote: float | None = None) -> Form:
+    """Build the function of the parameters that predicts the logarithm of the loss at some runs.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`LAWS`.
+    at : Point
+    asymptote : float, optional
+        ``E0`` of the pinned forms [nat/token].
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a pinned form has no asymptote.
+
+    Examples
+    --------
+    >>> at = Point(compute=np.array([1e18, 1e20]))
+    >>> np.exp(form("power", at).values(np.array([[np.log(10.0), 0.05]]))).round(3).tolist()
+    [[1.259, 1.0]]
+    """
+    known = law(name)
+    if name == "kaplan":
+        n, d = _log(at, "size"), _log(at, "tokens")
+
+        def kaplan(p: Any) -> Any:
+            left, right = p[:, 1] / p[:, 3] * (p[:, 0] - n), p[:, 2] - d
+            top = np.where(np.real(left) > np.real(right), left, right)
+            return p[:, 3] * (top + np.log(np.exp(left - top) + np.exp(right - top)))
+
+        return Smooth(kaplan)
+    if name == "data-constrained":
+        return Smooth(_repeating(_log(at, "size"), _log(at, "tokens"), _log(at, "unique")))
+    places = {constant: i for i, constant in enumerate(known.constants)}
+    features = {column: _log(at, column) for column in known.needs}
+    pinned = "E" not in places and name != "power"
+    if pinned and not (asymptote and asymptote > 0):
+        raise InputError("asymptote", asymptote, f"the loss that the form {name!r} holds as its limit, above 0")
+    coefficients = [c for c in ("A", "B") if c in places]
+    terms = np.zeros((len(coefficients) + (name != "power"), len(at), len(places)))
+    for term, coefficient in zip(terms, coefficients, strict=False):
+        term[:, places[coefficient]] = 1.0
+        column = ("tokens" if coefficient == "B" else "size") if "size" in features else "compute"
+        exponent = "b" if coefficient == "B" and "b" in places else "a"
+        term[:, places[exponent]] = -features[column]
+        if coefficient == "A" and "g" in places:
+            term[:, places["g"]] = -features["sparsity"]
+    offset = np.zeros(len(terms))
+    if pinned:
+        offset[-1] = np.log(float(asymptote or 1.0))
+    elif name != "power":
+        terms[-1, :, places["E"]] = 1.0
+    return log_sum(terms, offset)
+
+
+def _repeating(n: Floats, d: Floats, u: Floats) -> Any:
+    def function(p: Any) -> Any:
+        repeats = np.exp(d - u) - 1.0
+        decay = np.exp(p[:, 5])
+        seen = u + np.log(1.0 + decay * -np.expm1(-repeats / decay))
+        exponents = np.stack([p[:, 0] + 0.0 * n, p[:, 1] - p[:, 2] * n, p[:, 3] - p[:, 4] * seen])
+        top = np.real(exponents).max(axis=0)
+        return top + np.log(np.exp(exponents - top).sum(axis=0))
+
+    return function
+
+
+def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
+    """A grid of starting points: shares of the loss for each term, and exponents.
+
+    >>> starts("power", Point(compute=np.array([1e18, 1e20])), [3.0, 2.5]).shape
+    (3, 2)
+    """
+    known, y = law(name), np.asarray(loss, dtype=float)
+    mean = {c: float(_log(at, c).mean()) for c in known.needs}
+    slopes = (0.12, 0.3, 0.55)
+    if name == "kaplan":
+        return np.array(
+            [
+                [mean["size"] + np.log(y.mean()) / a, a, mean["tokens"] + np.log(y.mean()) / b, b]
+                for a, b in product((0.05, 0.1, 0.2), repeat=2)
+            ]
+        )
+    free = [c for c in ("a", "b") if c in known.constants]
+    shares = (0.3, 0.6, 0.85, 0.97) if "E" in known.constants else (0.5,)
+    found = []
+    for share, *chosen in product(shares, *([slopes] * len(free))):
+        exponents: dict[str, float] = dict(zip(free, chosen, strict=True))
+        rest = np.log(max(float(y.mean()) - share * float(y.min()), 1e-6) / (2.0 if "B" in known.constants else 1.0))
+        size = mean.get("size", mean.get("compute", 0.0))
+        b = exponents.get("b", exponents["a"])
+        values: dict[str, Any] = {
+            "E": np.log(share * y.min()),
+            "A": (np.log(y.mean()) if name == "power" else rest) + exponents["a"] * size,
+            "B": rest + b * mean.get("tokens", 0.0),
+            "g": 0.1,
+            "R*": np.log(10.0),
+        }
+        values.update(exponents)
+        found.append([values[c] for c in known.constants])
+    return np.array(found, dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A law fitted to runs.
+
+    Parameters
+    ----------
+    law : Law
+    theta : ndarray
+        Parameters, coefficients as logarithms.
+    at : Point
+        The runs.
+    loss : ndarray
+        Measured [nat/token].
+    residual : ndarray
+        Logarithm of predicted over measured [1].
+    objective : float
+        Sum of Huber losses [1].
+    converged : bool
+    agreeing : int
+        How many of the refined starts ended at the same optimum.
+    asymptote : float or None
+        Held value of a pinned form [nat/token].
+    delta : float
+        Of the Huber loss; infinite for least squares.
+    """
+
+    law: Law
+    theta: Floats
+    at: Point
+    loss: Floats
+    residual: Floats
+    objective: float
+    converged: bool
+    agreeing: int
+    asymptote: float | None
+    delta: float
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """Constants by name, coefficients in their own scale."""
+        values = np.where(self.law.logs, np.exp(np.where(self.law.logs, self.theta, 0.0)), self.theta)
+        return dict(zip(self.law.constants, values.tolist(), strict=True))
+
+    @property
+    def predicted(self) -> Floats:
+        """Loss that the law says for each run [nat/token]."""
+        return np.asarray(self.loss * np.exp(self.residual))
+
+    @property
+    def spread(self) -> float:
+        """Robust standard deviation of the log residuals, for the parameters spent [1]."""
+        rows, spent = len(self.residual), len(self.theta)
+        centred = np.abs(self.residual - np.median(self.residual))
+        robust = 1.4826 * float(np.median(centred))
+        return max(robust, 0.5 * float(np.std(self.residual))) * float(np.sqrt(rows / max(rows - spent, 1)))
+
+    def flagged(self) -> tuple[int, ...]:
+        """Rows more than four robust deviations off: bad rungs, named and not dropped."""
+        return tuple(np.flatnonzero(np.abs(self.residual) > _FLAG * max(self.spread, 1e-9)).tolist())
+
+    def predict(self, at: Point) -> Floats:
+        """Loss at other runs [nat/token]."""
+        return np.asarray(np.exp(form(self.law.name, at, self.asymptote).values(self.theta[None])[0]))
+
+
+def fit_law(
+    name: str,
+    at: Point,
+    loss: ArrayLike,
+    *,
+    delta: float = DELTA,
+    asymptote: float | None = None,
+    picked: int = _PICKED,
+) -> Fit:
+    """Fit one law by Huber loss on log residuals, from several starts, and say whether it converged.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`LAWS`.
+    at : Point
+    loss : array_like
+        Measured, one per run [nat/token].
+    delta : float
+        Where the Huber loss turns linear; infinite for least squares on logarithms.
+    asymptote : float, optional
+        For the pinned forms [nat/token].
+    picked : int
+        Starts of the grid that are refined: the best ones.
+
+    Raises
+    ------
+    InputError
+        If there are fewer runs than constants.
+
+    References
+    ----------
+    Hoffmann et al. 2022; Besiroglu et al. 2024, arXiv 2404.10102, for why the objective is a sum.
+
+    Examples
+    --------
+    >>> c = np.logspace(18, 22, 9)
+    >>> found = fit_law("compute", Point(compute=c), 1.7 + 300.0 * c**-0.13)
+    >>> found.converged, round(found.constants["E"], 4), round(found.constants["a"], 4)
+    (True, 1.7, 0.13)
+    """
+    known, y = law(name), np.log(np.asarray(loss, dtype=float))
+    if len(y) < len(known.constants):
+        raise InputError("runs", len(y), f"at least {len(known.constants)} for the constants of the form {name!r}")
+    function = form(name, at, asymptote)
+    grid = starts(name, at, loss)
+    coarse = max(delta, 0.03)
+    distance = np.abs(function.values(grid) - y).sum(axis=1)
+    chosen = grid[np.argsort(distance, kind="stable")[:picked]]
+    ends = solve(function, y, chosen, delta=coarse, most=60, tolerance=1e-5, polish=0)
+    ends = solve(function, y, ends.theta, delta=delta, most=300)
+    best = ends.best()
+    theta = ends.theta[best]
+    same = int(np.sum(np.abs(ends.objective - ends.objective[best]) <= 1e-6 * ends.objective[best] + 1e-15))
+    residual = function.values(theta[None])[0] - y
+    held = asymptote if "pinned" in name else None
+    return Fit(
+        known,
+        theta,
+        at,
+        np.exp(y),
+        residual,
+        float(ends.objective[best]),
+        bool(ends.converged[best]),
+        same,
+        held,
+        delta,
+    )
+
+
+def bootstrap(fit: Fit, count: int = 1000, seed: int = 0) -> Solution:
+    """Refit resampled runs, all at once: the parameters of `count` draws of runs with replacement.
+
+    >>> c = np.logspace(18, 22, 9)
+    >>> found = fit_law("power", Point(compute=c), 300.0 * c**-0.13)
+    >>> bootstrap(found, 8).theta.shape
+    (8, 2)
+    """
+    rows = len(fit.loss)
+    counts = np.random.default_rng(seed).multinomial(rows, np.full(rows, 1.0 / rows), size=count)
+    function = form(fit.law.name, fit.at, fit.asymptote)
+    parts = [
+        solve(
+            function,
+            np.log(fit.loss),
+            np.repeat(fit.theta[None], len(part), axis=0),
+            delta=fit.delta,
+            weights=part,
+            polish=0,
+        )
+        for part in np.array_split(counts.astype(float), max(1, count // 500))
+    ]
+    return Solution(
+        np.concatenate([p.theta for p in parts]),
+        np.concatenate([p.objective for p in parts]),
+        np.concatenate([p.converged for p in parts]),
+        max(p.iterations for p in parts),
+    )

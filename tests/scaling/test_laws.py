@@ -1,0 +1,162 @@
+"""Laws on open data: the converged optimum, published intervals, hold-outs and the coverage of intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from headway.facts.errors import InputError
+from headway.scaling.allocation import by_law, envelope, isoflop
+from headway.scaling.intervals import interval, rolling_band
+from headway.scaling.laws import LAWS, Point, bootstrap, fit_law
+
+
+
+def test_converged_optimum_of_the_240_points(chinchilla):
+    fit = fit_law("chinchilla", *chinchilla)
+    assert fit.converged
+    assert fit.objective == pytest.approx(0.001018274018, rel=1e-8)
+    found = [f"{fit.constants[c]:.5g}" for c in ("A", "B")] + [f"{fit.constants[c]:.5f}" for c in "Eab"]
+    assert found == ["477.83", "2143.4", "1.81722", "0.34731", "0.36717"]
+
+
+def test_all_245_points_move_the_data_exponent():
+    c = columns("chinchilla_epoch_extracted.csv")
+    fit = fit_law("chinchilla", points(c["N_params"], c["D_tokens"], c["C_flop"]), c["loss"].astype(float))
+    assert fit.constants["b"] == pytest.approx(0.4530, abs=5e-5)
+
+
+def test_bootstrap_agrees_with_the_published_intervals(chinchilla):
+    drawn = bootstrap(fit_law("chinchilla", *chinchilla), 1000, seed=2)
+    assert drawn.converged.mean() > 0.99
+    for column, low, high in ((2, 0.317, 0.373), (4, 0.331, 0.415)):
+        found = np.percentile(drawn.theta[:, column], [2.5, 97.5])
+        assert found == pytest.approx([low, high], rel=0.02)
+
+
+@pytest.mark.parametrize(("cut", "most"), [(1e20, 0.0090), (3e20, 0.0101), (1e21, 0.01052)])
+def test_chinchilla_holdout(chinchilla, cut, most):
+    at, loss = chinchilla
+    seen = at.compute < cut
+    errors = []
+    for law in ("chinchilla", "tied"):
+        fit = fit_law(law, at.take(seen), loss[seen])
+        errors.append(float(np.mean(np.abs(fit.predict(at.take(~seen)) / loss[~seen] - 1))))
+    assert errors[0] <= most
+    assert errors[1] <= errors[0]
+
+
+def _gadre(train_set, loss):
+    c = columns("gadre_overtraining.csv")
+    kept = c["train_set"] == train_set
+    return points(c["N_params"][kept], c["D_tokens"][kept]), c[loss][kept].astype(float), c["mult"][kept].astype(float)
+
+
+def test_tied_form_from_five_small_runs():
+    """The recipe of Gadre et al.: four sizes at their token multiple of one, and one run over-trained 16 times."""
+    at, loss, mult = _gadre("rpj", "loss_c4_val")
+    five = ((mult == 1) & (at.size < 1e9)) | ((mult == 16) & (at.size < 2e7))
+    assert five.sum() == 5
+    fit = fit_law("tied", at.take(five), loss[five], delta=np.inf)
+    assert fit.constants["E"] == pytest.approx(1.837, abs=2e-3)
+    assert fit.constants["a"] == pytest.approx(2 * 0.136, abs=1e-3)
+    beyond = at.compute > at.compute[five].max()
+    error = np.abs(fit.predict(at.take(beyond)) / loss[beyond] - 1)
+    assert error.mean() <= 0.0075
+
+
+def holdouts():
+    """Every open hold-out: what was seen, what was not, and the loss."""
+    c = columns("chinchilla_epoch_extracted.csv")
+    kept = c["dropped_by_epoch"] == "0"
+    at = points(c["N_params"][kept], c["D_tokens"][kept], c["C_flop"][kept])
+    for cut in (1e20, 3e20, 1e21):
+        yield at, c["loss"][kept].astype(float), at.compute < cut, at.compute >= cut
+    c = columns("olmo_ladder_final.csv")
+    at = points(c["N_params"], c["D_tokens"])
+    for name in ("ce_c4_en", "ce_pile", "ce_dolma_stack", "ce_wikitext_103", "ce_dolma_books", "ce_ice"):
+        for largest in (("3B",), ("3B", "1B")):
+            hidden = np.isin(c["size"], largest)
+            yield at, c[name].astype(float), ~hidden, hidden
+    for train_set in ("rpj", "c4", "rw"):
+        for name in ("loss_c4_val", "loss_openlm", "loss_paloma_redpajama"):
+            at, loss, mult = _gadre(train_set, name)
+            for size in (1.2e9, 4e8):
+                yield at, loss, at.size < size, at.size > size
+            five = ((mult == 1) & (at.size < 1e9)) | ((mult == 16) & (at.size < 2e7))
+            yield at, loss, five, at.compute > at.compute[five].max()
+
+
+def test_intervals_cover_what_was_not_seen():
+    inside: list[np.ndarray] = []
+    for at, loss, seen, hidden in holdouts():
+        few = seen.sum() < 12
+        fit = fit_law("tied", at.take(seen), loss[seen], delta=np.inf if few else 1e-3)
+        _, low, high = interval(fit, rolling_band(fit), at.take(hidden))
+        inside.append((low <= loss[hidden]) & (loss[hidden] <= high))
+    assert np.concatenate(inside).mean() >= 0.85
+    assert np.mean([one.mean() for one in inside]) >= 0.85
+
+
+@pytest.mark.parametrize("law", ["chinchilla", "tied", "kaplan", "moe", "data-constrained", "compute"])
+def test_planted_constants_are_recovered(law):
+    rng = np.random.default_rng(3)
+    n, d = (x.ravel() for x in np.meshgrid(np.logspace(7.5, 10, 7), np.logspace(9, 11.5, 7)))
+    at = Point(n, d, 6 * n * d, np.minimum(d, 1e10), rng.choice([1.0, 4.0, 16.0], len(n)))
+    planted = {
+        "chinchilla": [np.log(1.8), np.log(480), 0.35, np.log(2100), 0.37],
+        "tied": [np.log(1.8), np.log(480), 0.35, np.log(2100)],
+        "kaplan": [np.log(8.8e13), 0.076, np.log(5.4e13), 0.095],
+        "moe": [np.log(1.8), np.log(480), 0.35, 0.12, np.log(2100), 0.37],
+        "data-constrained": [np.log(1.8), np.log(480), 0.35, np.log(2100), 0.37, np.log(15.0)],
+        "compute": [np.log(1.8), np.log(1500), 0.16],
+    }[law]
+    from headway.scaling.laws import form
+
+    loss = np.exp(form(law, at).values(np.array([planted]))[0])
+    assert fit_law(law, at, loss).theta == pytest.approx(planted, rel=1e-4, abs=1e-4)
+
+
+def test_intervals_of_a_planted_law_cover_nominally():
+    rng = np.random.default_rng(11)
+    n, d = (x.ravel() for x in np.meshgrid(np.logspace(8, 9.5, 6), np.logspace(9.5, 11, 6)))
+    far = Point(np.array([2e10]), np.array([4e11]), np.array([6 * 2e10 * 4e11]))
+    truth = 1.8 + 480 / 2e10**0.35 + 2100 / 4e11**0.37
+    hits = []
+    for _ in range(40):
+        loss = (1.8 + 480 / n**0.35 + 2100 / d**0.37) * np.exp(rng.normal(0, 0.003, len(n)))
+        fit = fit_law("chinchilla", Point(n, d, 6 * n * d), loss, picked=2)
+        _, low, high = interval(fit, rolling_band(fit), far)
+        hits.append(bool(low[0] <= truth <= high[0]))
+    assert np.mean(hits) >= 0.85
+
+
+def test_approaches_agree_on_a_planted_law():
+    c = np.repeat(np.logspace(18, 21, 4), 7)
+    n = 0.1 * np.sqrt(c) * np.tile(np.logspace(-0.5, 0.5, 7), 4)
+    at = Point(n, c / 6 / n, c)
+    loss = 1.8 + 480 / at.size**0.35 + 2100 / at.tokens**0.37
+    law = by_law(fit_law("chinchilla", at, loss), 1e21)
+    assert isoflop(at, loss, 1e21).size == pytest.approx(law.size, rel=0.1)
+    assert envelope(at, loss, 1e21).size == pytest.approx(law.size, rel=0.3)
+
+
+def test_pinned_forms_need_their_asymptote(chinchilla):
+    with pytest.raises(InputError, match="asymptote"):
+        fit_law("pinned", *chinchilla)
+    free = fit_law("chinchilla", *chinchilla)
+    held = fit_law("pinned", *chinchilla, asymptote=free.constants["E"])
+    assert held.constants["a"] == pytest.approx(free.constants["a"], rel=1e-5)
+
+
+def test_every_law_names_its_source():
+    assert all(law.source and law.equation for law in LAWS.values())
+
+
+def test_a_bad_rung_is_flagged_and_kept():
+    c = np.logspace(18, 21, 20)
+    loss = (1.7 + 300 * c**-0.13) * np.exp(0.002 * np.sin(np.arange(20.0)))
+    loss[7] *= 1.05
+    fit = fit_law("compute", Point(compute=c), loss)
+    assert fit.flagged() == (7,)
+    assert len(fit.loss) == 20
