@@ -70,12 +70,14 @@ def test_open_rows_of_one_metric(headway):
     assert all(row["predicted"] for row in found["rows"])
 
 
-def test_training_rows_are_counted(headway, tmp_path):
+def test_training_rows_are_predicted(headway, tmp_path):
     shown = headway("validate", "--training")
     assert shown.code == 0
-    assert "0 of 199" in shown.out
+    assert "184 of 199" in shown.out
     found = headway("validate", "--training", "--json").json()
-    assert sum(s["rows"] for s in found["summary"]) == len(found["rows"]) == 199
+    counted = sum(s["rows"] for s in found["summary"] if s["group"] == "all" and s["metric"] != "step")
+    assert counted == len(found["rows"]) == 199
+    assert all(row["predicted"] or row["reason"] for row in found["rows"])
     bad = tmp_path / "t.csv"
     bad.write_text("model\nx\n", encoding="utf-8")
     assert headway("validate", "--training", str(bad)).code == 2

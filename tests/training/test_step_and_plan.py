@@ -131,3 +131,10 @@ def test_deepseek_pretraining_hours() -> None:
     cost = run_cost(system("hgx-h800"), 2048, 1543, 14.8e12, price=2.0)
     assert cost.chip_hours == pytest.approx(2.664e6, rel=1e-3)
     assert cost.usd == pytest.approx(5.328e6, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["gpipe", "1f1b", "interleaved", "zero-bubble", "dualpipe"])
+def test_every_schedule_can_be_searched(name: str) -> None:
+    search = plan_training(SMALL, H100, 64, 256, 8192, schedules=(name,))
+    assert search.plans
+    assert all(plan.recipe.schedule == name for plan in search.plans)

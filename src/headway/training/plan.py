@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headway.facts.check import positive, whole
-from headway.facts.errors import InputError, RangeError, unknown
+from headway.facts.errors import RangeError, unknown
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
 from headway.facts.model import Model
@@ -107,6 +107,10 @@ def candidates(
     good &= (batch % (d * m) == 0) & ((v == 1) | ((p > 1) & (v * p <= model.n_layers)))
     waves = np.where(good, batch // np.maximum(d * m, 1), 1)
     good &= (v == 1) | (waves % p == 0)
+    if "zero-bubble" in schedules:
+        good &= waves >= p
+    if "dualpipe" in schedules:
+        good &= (p % 2 == 0) & (waves >= 2 * p) & (waves % 2 == 0)
     # Weights sharded over data ranks are gathered anew for each micro-batch of a pipeline: nobody combines them.
     good &= ~((z >= 2) & (p > 1))
     t, p, c, e, d, m, v, z = (axis[good] for axis in (t, p, c, e, d, m, v, z))
@@ -178,10 +182,7 @@ def plan_training(
             raise RangeError("gpus", gpus, f"a number of chips that divides {batch:,} sequences and the model")
         for policy in policies:
             recipe = Recipe(schedule, chunks, micro, policy, zero, precision)
-            try:
-                step = estimate(model, system, layout, batch, context, recipe, fitted)
-            except InputError:
-                continue
+            step = estimate(model, system, layout, batch, context, recipe, fitted)
             total += int(np.size(step.seconds))
             held = np.asarray(step.memory.total)
             good = held <= USABLE * system.chip.hbm_bytes
