@@ -8,14 +8,16 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 LOCKED := $(VENV)/.locked
 READY := $(VENV)/.ready
+TORCH := $(VENV)/.torch
 TOO_OLD := "Headway needs Python 3.11 or later, this is " + sys.version.split()[0] + ": try make PYTHON=python3.12"
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test lint pytest docs refresh bench lock clean
+.PHONY: help setup run board test lint pytest docs refresh bench lock clean
 
 help:
 	@echo 'make run      set up .venv and show the demonstration'
+	@echo 'make board    open the local page'
 	@echo 'make test     lint, documentation build, all tests'
 	@echo 'make lint     ruff, mypy, the floors of the house'
 	@echo 'make docs     build the documentation into docs/_build/html'
@@ -36,10 +38,19 @@ $(READY): $(LOCKED) pyproject.toml
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Only the tests need torch; its build depends on the machine, so it stands outside the lock.
+$(TORCH): $(LOCKED) requirements-torch.txt
+	@echo 'Installing torch for the tests of the reversible room (once)'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	@touch $@
+
 setup: $(READY)
 
 run: $(READY)
 	@$(VENV)/bin/headway demo
+
+board: $(READY)
+	@$(VENV)/bin/headway board
 
 test: lint docs
 	@$(MAKE) --no-print-directory pytest
@@ -50,7 +61,7 @@ lint: $(READY)
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 
-pytest: $(READY)
+pytest: $(READY) $(TORCH)
 	$(RUN) -m pytest -n $(JOBS)
 
 # Built whole each time: an unchanged page would not repeat its warnings.

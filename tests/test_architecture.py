@@ -139,8 +139,9 @@ def passed_through(tree: ast.Module) -> Iterator[Finding]:
 
 
 def open_classes(tree: ast.Module) -> Iterator[Finding]:
-    """Classes that are neither an interface, an error, an enumeration nor a frozen record."""
-    kinds = re.compile(r"(Protocol|Exception|Error|Enum|NamedTuple|TypedDict)$")
+    """Classes that are neither an interface, an error, an enumeration, a frozen record nor one that torch asks for."""
+    torch = r"nn\.Module|autograd\.Function|TorchDispatchMode"
+    kinds = re.compile(rf"(Protocol|Exception|Error|Enum|NamedTuple|TypedDict|{torch})$")
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef):
             continue

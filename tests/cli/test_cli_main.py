@@ -40,10 +40,20 @@ def test_every_row_loads_and_has_its_own_help(headway, row):
     assert outcome.out.startswith(f"Usage: headway {row.name}")
 
 
+def _commands(row: Row) -> list[click.Command]:
+    """The command of a row, or those of its group."""
+    found = row.load()
+    if not isinstance(found, click.Group):
+        return [found]
+    inside = [found.get_command(click.Context(found), name) for name in found.list_commands(click.Context(found))]
+    return [command for command in inside if command is not None]
+
+
 @pytest.mark.parametrize("row", [row for row in main.COMMANDS if row.name != "completion"], ids=lambda row: row.name)
 def test_every_command_has_the_output_options(row):
-    options = {name for param in row.load().params for name in param.opts}
-    assert {"--json", "--csv", "--output", "-o"} <= options
+    for command in _commands(row):
+        options = {name for param in command.params for name in param.opts}
+        assert {"--json", "--csv", "--output", "-o"} <= options
 
 
 def test_a_row_must_lead_to_a_command():

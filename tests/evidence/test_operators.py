@@ -25,10 +25,11 @@ from headway.facts.calibration import MEANINGS
 from headway.facts.catalog import packaged
 from headway.facts.efficiency import Efficiency
 from headway.facts.errors import InputError, MissingExtraError
-from headway.facts.layers import ExpertFFN, SoftmaxAttention
+from headway.facts.layers import ExpertFFN, LinearAttention, SoftmaxAttention
 from headway.facts.models import model
 from headway.facts.precision import number_format
 from headway.facts.systems import system
+from headway.physics.attention import look_shape
 from headway.physics.experts import touched_experts
 from headway.physics.kernel import Machine, Operator, Work, forward
 from headway.physics.layout import Layout
@@ -53,6 +54,8 @@ CONSTANTS = {
     "shared.link": 0.6,
     "shared.exchange": 0.4,
     "shared.network": 0.8,
+    "shared.relay_latency": 5e-5,
+    "shared.scan": 8e-8,
     "nccl.latency": 4e-6,
     "nccl.per_rank": 1.5e-6,
 }
@@ -94,11 +97,13 @@ def test_products_are_those_of_the_kernel(fmt: str, rows: int) -> None:
     h, v, peak = what.hidden, what.vocab, H200.chip.peak("bf16")
     narrow = fmt == "fp8"
     rate = min(H200.chip.peak("fp8"), 2 * peak) if narrow else peak
-    nbytes = h * v * number_format(fmt).bytes + 2.0 * rows * (h + v)
+    taken = 1.0 if narrow else 2.0
+    nbytes = h * v * number_format(fmt).bytes + rows * (taken * h + 2.0 * v)
     found = predicted(
         "product",
         flop=2.0 * rows * h * v / rate,
         bytes=nbytes / H200.chip.hbm_bandwidth,
+        beside=narrow * rows * h * (taken + 2.0) / H200.chip.hbm_bandwidth,
         length=h,
         halvings=float(narrow),
         narrowed=float(narrow),
@@ -136,11 +141,13 @@ def test_experts_are_those_of_the_kernel(fmt: str) -> None:
     op = kernel("experts", "qwen3-235b-a22b", Layout(), work, experts=fmt)
     peak, params, rows = H200.chip.peak("bf16"), 3.0 * h * f.width, tokens * f.top_k
     rate = min(H200.chip.peak("fp8"), 2 * peak) if fmt == "fp8" else peak
+    taken = 1.0 if fmt == "fp8" else 2.0
     weights = float(touched_experts(f.experts, f.top_k, tokens)) * params * number_format(fmt).bytes
     found = predicted(
         "experts",
         flop=2.0 * params * rows / rate,
-        bytes=(weights + 2.0 * rows * (2 * h + 3 * f.width)) / H200.chip.hbm_bandwidth,
+        bytes=(weights + rows * (h * (taken + 2.0) + f.width * (taken + 4.0))) / H200.chip.hbm_bandwidth,
+        beside=(fmt == "fp8") * rows * (h + f.width) * (taken + 2.0) / H200.chip.hbm_bandwidth,
         halvings=1.0 if fmt == "fp8" else 0.0,
         widened=float(wide),
     )
@@ -152,25 +159,50 @@ def test_reductions_are_those_of_the_kernel(rows: int) -> None:
     what = model("llama-3.1-70b")
     op = kernel("all-reduce", "llama-3.1-70b", Layout(tp=8), Work(sequences=rows, context=8))
     wire = rows * what.hidden * 2.0 / H200.link_bandwidth
-    found = predicted("collective", wire=wire, near=0.0, far=0.0, ranks=8, hop=0.0)
+    found = predicted("collective", wire=wire, near=0.0, far=0.0, spread=0.0, relayed=0.0, ranks=8, hop=0.0)
     assert found == pytest.approx(float(op.seconds) / what.layers[0].count, rel=1e-9)
 
 
+@pytest.mark.parametrize("prompt", [False, True])
+@pytest.mark.parametrize("length", [128, 8192])
+def test_linear_layers_are_those_of_the_kernel(prompt: bool, length: int) -> None:
+    what = model("qwen3.5-397b-a17b")
+    group = next(g for g in what.layers if isinstance(g.attention, LinearAttention))
+    a = group.attention
+    assert isinstance(a, LinearAttention)
+    work = Work(prompts=4, new=length) if prompt else Work(sequences=length, context=8)
+    op = kernel("attention prefill" if prompt else "attention core", what.name, Layout(), work)
+    sequences, tokens = (4, 4 * length) if prompt else (length, length)
+    moved = tokens * a.scan_elements * 2.0 if prompt else 0.0
+    found = predicted(
+        "recurrent",
+        flop=tokens * look_shape(a).per_token / H200.chip.peak("bf16") * (1.0 + prompt * 900.0 / length),
+        bytes=(moved + 2.0 * sequences * a.state_elements * a.state_bytes) / H200.chip.hbm_bandwidth,
+        walked=float(prompt * length),
+    )
+    assert found == pytest.approx(float(op.seconds) / group.count, rel=1e-9)
+
+
+@pytest.mark.parametrize("tokens", [16, 128, 8192])
 @pytest.mark.parametrize("ranks", [8, 32])
 @pytest.mark.parametrize(("way", "size"), [("dispatch", 1.0), ("combine", 2.0)])
-def test_exchanges_are_those_of_the_kernel(ranks: int, way: str, size: float) -> None:
+def test_exchanges_are_those_of_the_kernel(ranks: int, way: str, size: float, tokens: int) -> None:
     what = model("qwen3-235b-a22b")
     group = next(g for g in what.layers if isinstance(g.ffn, ExpertFFN))
     assert isinstance(group.ffn, ExpertFFN)
-    work = Work(sequences=128, context=8, tokens=128 * ranks)
+    work = Work(sequences=tokens, context=8, tokens=tokens * ranks)
     op = kernel(way, "qwen3-235b-a22b", Layout(dp=ranks, ep=ranks), work)
-    sent = 128 * what.hidden * size * float(sent_ranks(ranks, group.ffn.top_k))
+    sent = tokens * what.hidden * size * float(sent_ranks(ranks, group.ffn.top_k))
+    domains = max(ranks / H200.domain_size, 1.0)
+    saved = float(sent_ranks(domains, group.ffn.top_k) / sent_ranks(ranks, group.ffn.top_k))
     outside = max(0.0, 1.0 - H200.domain_size / ranks)
     found = predicted(
         "collective",
         wire=0.0,
         near=sent * (1 - outside) / H200.link_bandwidth,
         far=sent * outside / float(H200.network_bandwidth or 1),
+        spread=sent / H200.link_bandwidth,
+        relayed=sent * saved * outside / float(H200.network_bandwidth or 1),
         ranks=ranks,
         hop=H200.network_latency if outside else 0.0,
     )
@@ -178,7 +210,7 @@ def test_exchanges_are_those_of_the_kernel(ranks: int, way: str, size: float) ->
 
 
 def test_a_ring_of_the_library_has_a_floor_of_its_own() -> None:
-    one = row("collective", engine="nccl", wire=1e-4, near=0.0, far=0.0, ranks=8.0, hop=0.0)
+    one = row("collective", engine="nccl", wire=1e-4, near=0.0, far=0.0, spread=0.0, relayed=0.0, ranks=8.0, hop=0.0)
     assert FORMS["collective"](CONSTANTS, one)[0] == pytest.approx(2 * 7 / 8 * 1e-4 / 0.6 + 4e-6 + 8 * 1.5e-6)
     assert 1 < GROUPED_SOFTNESS < SOFTNESS
 
@@ -223,6 +255,7 @@ def _columns(family: str, rng: np.random.Generator, n: int, lane: int, engine: s
         return {
             "flop": times(),
             "bytes": times(),
+            "beside": times() * (lane > 0),
             "length": length,
             "halvings": lane * full,
             "narrowed": full * (lane > 0),
@@ -231,13 +264,32 @@ def _columns(family: str, rng: np.random.Generator, n: int, lane: int, engine: s
         prefill = full * (lane != 1)
         short = prefill / rng.choice([64.0, 512.0, 8192.0], n)
         return {"dots": times(), "exponentials": times() * prefill, "bytes": times(), "short": short}
+    if family == "recurrent":
+        walked = full * (lane != 1) * rng.choice([64.0, 512.0, 8192.0], n)
+        return {"flop": times(), "bytes": times(), "walked": walked}
     if family == "experts":
-        return {"flop": times(), "bytes": times(), "halvings": full * (lane == 1), "widened": full * (lane == 2)}
+        narrow = full * (lane == 1)
+        return {
+            "flop": times(),
+            "bytes": times(),
+            "beside": times() * narrow,
+            "halvings": narrow,
+            "widened": full * (lane == 2),
+        }
     ranks = rng.choice([2.0, 4.0, 8.0], n)
     if lane == 0 or engine == "nccl":
-        return {"wire": times(), "near": 0 * full, "far": 0 * full, "ranks": ranks, "hop": 0 * full}
+        return {"wire": times(), "ranks": ranks} | dict.fromkeys(("near", "far", "spread", "relayed", "hop"), 0 * full)
     far = full * (lane == 2)
-    return {"wire": 0 * full, "near": times() * (1 - far), "far": times() * far, "ranks": ranks, "hop": 5e-6 * far}
+    sent = times()
+    return {
+        "wire": 0 * full,
+        "near": sent * (1 - far),
+        "far": sent * far,
+        "ranks": ranks,
+        "hop": 5e-6 * far,
+        "spread": sent * far * 0.3,
+        "relayed": sent * far * 0.4,
+    }
 
 
 @pytest.mark.parametrize("family", list(FORMS))

@@ -12,6 +12,7 @@ import click
 
 from headway.cli._params import CONFIG, FRACTION, PRECISION, TIME, TOKENS, Converted, integer, quantity, system_names
 from headway.cli._report import Cell, Column, Table
+from headway.serving.document import layout_name
 
 if TYPE_CHECKING:
     from headway.evidence.stack_file import StackCalibration
@@ -238,17 +239,6 @@ PLAN_COLUMNS: Final = (
 )
 
 
-def layout_name(plan: Plan) -> str:
-    """Layout of a plan, workers and pools included.
-
-    A colocated plan reads ``9 x TP8``; separate pools read ``2 x CP4 EP4 > 1 x DP64 EP64`` (prefill > decode).
-    """
-    decode = f"{plan.workers} x {plan.layout.label()}"
-    if plan.mode == "colocated":
-        return decode
-    return f"{plan.prefill_workers} x {plan.prefill_layout.label()} > {decode}"
-
-
 def plan_row(plan: Plan) -> tuple[Cell, ...]:
     """One plan under :data:`PLAN_COLUMNS`."""
     return (
@@ -273,15 +263,3 @@ def plan_row(plan: Plan) -> tuple[Cell, ...]:
 def plan_table(plans: Sequence[Plan], key: str = "plans", title: str = "") -> Table:
     """Plans as a table."""
     return Table(key, PLAN_COLUMNS, tuple(plan_row(p) for p in plans), title)
-
-
-def plan_document(plan: Plan) -> dict[str, Any]:
-    """A plan as ``--json`` prints it: every figure, memory and time by kind."""
-    found: dict[str, Any] = {
-        f.name: getattr(plan, f.name) for f in fields(plan) if f.name not in ("memory", "breakdown")
-    }
-    kinds = ("weights", "kv", "activations", "reserve", "total", "capacity")
-    found["memory_bytes_per_chip"] = {kind: float(getattr(plan.memory, kind)) for kind in kinds}
-    found["decode_pass_s"] = dict(plan.breakdown)
-    found["name"] = layout_name(plan)
-    return found

@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
         if args and args[0] not in names and not args[0].startswith("-") and not ctx.resilient_parsing:
             from headway.facts.errors import unknown
 
-            raise unknown("command", args[0], names, "one of those that 'headway --help' lists")
+            raise unknown("command", args[0], names, f"one of those that '{ctx.command_path} --help' lists")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

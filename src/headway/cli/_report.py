@@ -6,18 +6,17 @@ text, CSV and JSON cannot disagree.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from headway.cli._chart import BarChart, Chart, XYChart
 from headway.facts.errors import InputError
+from headway.facts.plain import Json, to_json
 from headway.facts.units import dimension
 
 Tone = Literal["", "good", "bad", "warn", "dim", "strong"]
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,14 @@ class Quantity:
     def unit(self) -> str:
         """Unit of the value."""
         return dimension(self.dimension).unit
+
+    def to_json(self) -> dict[str, float | str | None]:
+        """Value and unit.
+
+        >>> to_json(Quantity(1.0, "seconds"))
+        {'value': 1.0, 'unit': 's'}
+        """
+        return {"value": self.value, "unit": self.unit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,28 +246,3 @@ def document(report: Report) -> Json:
         return to_json(report.document)
     found: dict[str, Json] = {table.key: list(records(table)) for table in report.tables}
     return {"title": report.title, **found, "notes": list(report.notes)}
-
-
-def to_json(value: Any) -> Json:
-    """Convert to what JSON can hold: arrays to lists, dataclasses to objects, NaN and infinity to null.
-
-    >>> to_json({"a": (1, float("nan")), 2: Quantity(1.0, "seconds")})
-    {'a': [1, None], '2': {'value': 1.0, 'unit': 's'}}
-    """
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, Quantity):
-        return {"value": to_json(value.value), "unit": value.unit}
-    if isinstance(value, Mapping):
-        return {str(key): to_json(entry) for key, entry in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {entry.name: to_json(getattr(value, entry.name)) for entry in fields(value)}
-    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy
-        return to_json(value.tolist())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [to_json(entry) for entry in (sorted(value) if isinstance(value, (set, frozenset)) else value)]
-    return str(value)

@@ -33,10 +33,22 @@ COMMANDS: Final[tuple[Row, ...]] = (
     Row("curve", "headway.cli.curve_command:curve", "Time, cost and speed against batch or context.", _DECIDE),
     Row("modes", "headway.cli.modes_command:modes", "Fast and slow modes, and what a pair implies.", _DECIDE),
     Row("size", "headway.cli.size_command:size", "Replicas, racks, power and cost of a load.", _DECIDE),
+    Row("trace", "headway.cli.trace_command:trace", "Statistics of a trace of requests; or make one.", _DECIDE),
+    Row("cache", "headway.cli.cache_command:cache", "Which prompt cache a trace should buy or build.", _DECIDE),
+    Row("simulate", "headway.cli.simulate_command:simulate", "Every user's times, by replay or drawn load.", _DECIDE),
+    Row("price", "headway.cli.price_command:price", "Price sheets: floors, sizes, history, policy.", _DECIDE),
+    Row("train", "headway.cli.train_command:train", "Training layouts, RL pools and the lifetime budget.", _DECIDE),
     Row("ladder", "headway.cli.ladder_command:ladder", "The next rung, forecast from small runs.", _DECIDE),
     Row("gate", "headway.cli.gate_command:gate", "Modes of release that a policy allows.", _DECIDE),
     Row("calibrate", "headway.cli.calibrate_command:calibrate", "Constants of your own stack, from its runs.", _CHECK),
     Row("measure", "headway.cli.measure_command:measure", "Bandwidth and matrix rate of this machine.", _CHECK),
+    Row(
+        "reversible",
+        "headway.cli.reversible_command:reversible",
+        "Feistel networks: a cipher, a shuffle, reversible layers.",
+        _DECIDE,
+    ),
+    Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(
         "lecture", "headway.cli.lecture_command:lecture", "Every claim of the lecture beside its recomputation.", _LEARN

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli._chart import Axis, Series, XYChart
-from headway.cli._deployment import Asked, deployment_options, layout_name, search
+from headway.cli._deployment import Asked, deployment_options, search
 from headway.cli._output import output_options
 from headway.cli._params import Converted
 from headway.cli._report import Column, Part, Passage, Quantity, Report, Table, facts_table
+from headway.serving.document import layout_name
 
 if TYPE_CHECKING:
     from headway.physics.modes import FastMode

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from headway.cli._chart import Axis, BarChart, Series, XYChart
-from headway.cli._deployment import Asked, deployment_options, layout_name, plan_document, plan_table, search
+from headway.cli._deployment import Asked, deployment_options, plan_table, search
 from headway.cli._output import explain_option, output_options
 from headway.cli._report import Part, Passage, Report
+from headway.serving.document import layout_name, plan_sources, plans_document
 
 if TYPE_CHECKING:
     from headway.facts.hardware import System
@@ -41,7 +42,7 @@ def plan_report(
     explain: bool = False,
 ) -> Report:
     """Show the plans of several systems: a chart, a table each, why where there is none."""
-    from headway.serving.plan import plan_systems, representative
+    from headway.serving.plan import representative
 
     parts: list[Part] = []
     found = [r for r in results if r.feasible]
@@ -60,19 +61,12 @@ def plan_report(
     if explain:
         for one in best:
             parts.extend(explain_plan(one))
-        parts.append(Passage("Sources", tuple(f"{s.text} ({s.kind}, {s.retrieved})" for s in _sources(results))))
+        parts.append(Passage("Sources", tuple(f"{s.text} ({s.kind}, {s.retrieved})" for s in plan_sources(results))))
     return Report(
         title=_title(model, results[0]),
         parts=tuple(parts),
         notes=(*_notes(results[0], found), *(f"assumed: {a}" for a in (results[0].assumptions if explain else ()))),
-        document={
-            "model": model.name,
-            "workload": _workload(results[0]),
-            "systems": [_result(r) for r in results],
-            "pareto": [{"system": p.system, "name": layout_name(p)} for p in plan_systems(tuple(results))],
-            "assumptions": results[0].assumptions,
-            "sources": [{"text": s.text, "kind": s.kind, "retrieved": s.retrieved} for s in _sources(results)],
-        },
+        document=plans_document(model.name, results),
         data=plan_table([p for r in results for p in r.plans]),
         exit_code=0 if found else 1,
     )
@@ -136,33 +130,3 @@ def explain_plan(plan: Plan) -> tuple[Part, ...]:
         BarChart(f"One decode pass by operator ({name})", "seconds", tuple((n, v) for n, v in plan.breakdown if v > 0)),
         BarChart(f"Memory of the fullest chip ({name})", "bytes", memory),
     )
-
-
-def _workload(result: PlanResult) -> dict[str, Any]:
-    w = result.workload
-    return {
-        "isl": w.isl,
-        "osl": w.osl,
-        "cache_hit": w.cache_hit,
-        "ttft_s": w.ttft,
-        "tpot_s": w.tpot,
-        "draft": w.draft,
-        "acceptance": w.acceptance,
-    }
-
-
-def _result(result: PlanResult) -> dict[str, Any]:
-    return {
-        "system": result.system,
-        "feasible": result.feasible,
-        "reason": result.reason,
-        "candidates": result.candidates,
-        "usd_per_chip_hour": result.prices.usd_per_chip_hour,
-        "tariff": result.prices.tariff,
-        "plans": [plan_document(p) for p in result.plans],
-        "nearest": None if result.nearest is None else plan_document(result.nearest),
-    }
-
-
-def _sources(results: Sequence[PlanResult]) -> tuple[Any, ...]:
-    return tuple(dict.fromkeys(s for r in results for s in r.sources))

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.cli._deployment import Asked, deployment_options, layout_name, plan_document, search
+from headway.cli._deployment import Asked, deployment_options, search
 from headway.cli._output import output_options
 from headway.cli._params import FRACTION, quantity
 from headway.cli._report import Column, Part, Passage, Report, Table
+from headway.serving.document import layout_name, plan_document
 
 if TYPE_CHECKING:
     from headway.serving.fleet import Fleet

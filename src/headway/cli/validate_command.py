@@ -12,18 +12,16 @@ from headway.cli._params import CONFIG, choice, integer, listed
 from headway.cli._report import Cell, Column, Part, Report, Table, Toned
 
 if TYPE_CHECKING:
-    from headway.evidence.measurements import TrainingMeasurement
     from headway.evidence.report import ScoredRow, Summary
 
-GROUPINGS: Final = ("all", "mark", "source", "mode", "engine", "chip", "model", "concurrency", "context")
+GROUPINGS: Final = ("all", "mark", "source", "mode", "engine", "chip", "model", "concurrency", "context", "precision")
 _SHOWN_ROWS: Final = 40
-_TRAINING: Final = "training rows are read and counted; their predictions follow with the training room"
 
 
 def _metrics() -> tuple[str, ...]:
-    from headway.evidence.measurements import METRICS
+    from headway.evidence.measurements import METRICS, TRAINING_METRICS
 
-    return tuple(METRICS)
+    return (*METRICS, *TRAINING_METRICS)
 
 
 @click.command()
@@ -57,7 +55,9 @@ def validate(
     Example: headway validate --metric tpot_ms --by all,chip,engine
     """
     if training:
-        return _training(file)
+        from headway.cli._training_rows import training_report
+
+        return training_report(file, config or "", hardware or "", metric, by, worst)
     from headway.evidence import report as room
     from headway.evidence.measurements import open_serving, read_serving
     from headway.evidence.predict import predictions
@@ -72,7 +72,7 @@ def validate(
     refused = [one for one in scored if one.answer.prediction is None]
     covered = len(scored) - len(refused)
     parts: list[Part] = [
-        _summary_table([one for one in summary if one.group.partition("=")[0] in by and not _repeats(one, summary)]),
+        summary_table([one for one in summary if one.group.partition("=")[0] in by and not _repeats(one, summary)]),
     ]
     if file and len(scored) <= _SHOWN_ROWS:
         parts.append(_rows_table("rows", "Rows", scored))
@@ -85,8 +85,8 @@ def validate(
         title=f"{covered:,} of {len(scored):,} measurements predicted",
         parts=tuple(parts),
         notes=_notes(scored),
-        document={"summary": [_summary_record(one) for one in summary], "rows": records},
-        data=_data_table(records),
+        document={"summary": [summary_record(one) for one in summary], "rows": records},
+        data=data_table(records),
         exit_code=0 if covered else 1,
     )
 
@@ -105,7 +105,8 @@ def _notes(scored: Sequence[ScoredRow]) -> tuple[str, ...]:
     )
 
 
-def _summary_table(found: Sequence[Summary]) -> Table:
+def summary_table(found: Sequence[Summary]) -> Table:
+    """Errors by group and metric."""
     columns = (
         Column("group", "group", align="left"),
         Column("metric", "metric", align="left"),
@@ -150,12 +151,13 @@ def _row_cells(one: ScoredRow, why: str) -> tuple[Cell, ...]:
     setup = f"{row.model} {row.n_gpus}x{row.hardware} {row.engine}{lengths}{users}"
     if shown is None:
         refusal = one.answer.refusal.reason if one.answer.refusal else ""
-        return row.row_id, setup, row.metric, _digits(row.value), None, None, refusal
+        return row.row_id, setup, row.metric, digits(row.value), None, None, refusal
     error = Toned(one.error, "" if one.inside else "warn")
-    return row.row_id, setup, row.metric, _digits(row.value), _digits(shown.value), error, why
+    return row.row_id, setup, row.metric, digits(row.value), digits(shown.value), error, why
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
+    """Four digits, or all of a large whole number."""
     return f"{value:,.4g}" if value < 10_000 else f"{value:,.0f}"
 
 
@@ -165,7 +167,8 @@ def _refused_table(refused: Sequence[ScoredRow]) -> Table:
     return Table("refused", columns, rows, "Without a prediction")
 
 
-def _summary_record(one: Summary) -> dict[str, Any]:
+def summary_record(one: Summary) -> dict[str, Any]:
+    """A group as JSON gives it."""
     return {
         "metric": one.metric,
         "group": one.group,
@@ -212,49 +215,8 @@ def _record(one: ScoredRow) -> dict[str, Any]:
     }
 
 
-def _data_table(records: Sequence[dict[str, Any]]) -> Table:
+def data_table(records: Sequence[dict[str, Any]]) -> Table:
     """All rows as the CSV that ``--csv`` prints."""
     keys = tuple(key for key in (records[0] if records else {}) if key != "assumed")
     columns = tuple(Column(key, key) for key in keys)
     return Table("rows", columns, tuple(tuple(record[key] for key in keys) for record in records))
-
-
-def _training(file: str | None) -> Report:
-    from headway.evidence.measurements import open_training, read_training
-
-    rows = read_training(file) if file else open_training()
-    counts = {metric: sum(row.metric == metric for row in rows) for metric in dict.fromkeys(r.metric for r in rows)}
-    nothing = {"covered": 0, "median_ape": None, "p90_ape": None, "bias": None}
-    columns = (
-        Column("metric", "metric", align="left"),
-        Column("rows", "rows", "count"),
-        Column("covered", "covered", "count"),
-    )
-    return Report(
-        title=f"0 of {len(rows):,} training measurements predicted",
-        parts=(Table("summary", columns, tuple((m, float(n), 0.0) for m, n in counts.items())),),
-        notes=(_TRAINING,),
-        document={
-            "summary": [{"metric": m, "group": "all", "rows": n} | nothing for m, n in counts.items()],
-            "rows": [_training_record(row) for row in rows],
-        },
-        data=_data_table([_training_record(row) for row in rows]),
-        exit_code=0,
-    )
-
-
-def _training_record(row: TrainingMeasurement) -> dict[str, Any]:
-    return {
-        "row_id": row.row_id,
-        "source_id": row.source_id,
-        "model": row.model,
-        "precision": row.precision,
-        "hardware": row.hardware,
-        "n_gpus": row.n_gpus,
-        "metric": row.metric,
-        "unit": row.unit,
-        "measured": row.value,
-        "predicted": None,
-        "error": None,
-        "reason": _TRAINING,
-    }

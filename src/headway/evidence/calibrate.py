@@ -149,27 +149,37 @@ def log_ratios(runs: Sequence[Observed], fitted: Fitted, metric: str) -> Array:
     """``log(predicted / measured)`` of the runs that have the metric."""
     found = []
     for run in runs:
-        measured = getattr(run, metric)
-        if np.isfinite(measured):
-            i = ENGINES.index(run.engine)
-            tpot, ttft = run.settled(fitted.floors[i], fitted.waits[i])
-            found.append(np.log((tpot if metric == "tpot" else ttft) / measured))
-    return np.asarray(found)
+        i = ENGINES.index(run.engine)
+        found.append(_log_ratio(run, fitted.floors[i], fitted.waits[i], metric))
+    every = np.asarray(found)
+    return np.asarray(every[np.isfinite(every)])
+
+
+def _log_ratio(run: Observed, floors: Array, waits: Array, metric: str) -> float:
+    measured = getattr(run, metric)
+    if not np.isfinite(measured):
+        return float("nan")
+    tpot, ttft = run.settled(floors, waits)
+    return float(np.log((tpot if metric == "tpot" else ttft) / measured))
 
 
 def fit(runs: Sequence[Observed], prior: Array) -> Fitted:
-    """Floors on TPOT with waits at their priors, then waits on TTFT with the floors found."""
-    start = np.tile(np.asarray(_WAIT_PRIORS), (len(ENGINES), 1))
+    """Floors on TPOT with waits at their priors, then waits on TTFT with the floors found; engine by engine."""
+    begin = np.asarray(_WAIT_PRIORS)
+    floors, waits = np.empty_like(prior), np.empty((len(ENGINES), begin.size))
+    for i, engine in enumerate(ENGINES):
+        timed = [run for run in runs if run.engine == engine and np.isfinite(run.tpot)]
+        asked = [run for run in runs if run.engine == engine and np.isfinite(run.ttft)]
 
-    def of_floors(flat: Array) -> Array:
-        return log_ratios(runs, Fitted(flat.reshape(prior.shape), start), "tpot")
+        def of_floors(tried: Array, own: Sequence[Observed] = timed) -> Array:
+            return np.asarray([_log_ratio(run, tried, begin, "tpot") for run in own])
 
-    floors = fit_positive(of_floors, prior.ravel(), width=0.5).reshape(prior.shape)
+        floors[i] = fit_positive(of_floors, prior[i], width=0.5)
 
-    def of_waits(flat: Array) -> Array:
-        return log_ratios(runs, Fitted(floors, flat.reshape(start.shape)), "ttft")
+        def of_waits(tried: Array, own: Sequence[Observed] = asked, known: Array = floors[i]) -> Array:
+            return np.asarray([_log_ratio(run, known, tried, "ttft") for run in own])
 
-    waits = fit_positive(of_waits, start.ravel(), width=1.0, corner=0.3, scale=0.3).reshape(start.shape)
+        waits[i] = fit_positive(of_waits, begin, width=1.0, corner=0.3, scale=0.3)
     return Fitted(floors, waits)
 
 

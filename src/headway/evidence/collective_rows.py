@@ -31,7 +31,8 @@ def _kept(d: Columns, keep: NDArray[Any]) -> Columns:
 
 
 def _reduce(card: Card, engine: str, d: Columns, nbytes: Array) -> Rows:
-    columns = {"wire": nbytes / card.link, "near": 0.0, "far": 0.0, "ranks": d["num_gpus"], "hop": 0.0}
+    none = dict.fromkeys(("near", "far", "spread", "relayed", "hop"), 0.0)
+    columns = {**none, "wire": nbytes / card.link, "ranks": d["num_gpus"]}
     return make_rows("collective", card, engine, "all-reduce", d["latency"] * 1e-3, columns)
 
 
@@ -75,13 +76,19 @@ def sent_ranks(ranks: Any, top_k: Any) -> Any:
     return np.minimum(top_k, n * (1.0 - (1.0 - 1.0 / n) ** top_k))
 
 
-def _exchange(card: Card, engine: str, lane: str, ranks: Array, stage: Array, nbytes: Array, seconds: Array) -> Rows:
+def _exchange(
+    card: Card, engine: str, lane: str, ranks: Array, stage: Array, nbytes: Array, top_k: Array, seconds: Array
+) -> Rows:
     outside = np.maximum(0.0, 1.0 - stage / ranks)
     network = card.network if card.network > 0 else 1.0
+    domains = np.maximum(ranks / stage, 1.0)
+    saved = sent_ranks(domains, top_k) / sent_ranks(ranks, top_k)
     columns = {
         "wire": 0.0,
         "near": nbytes * (1.0 - outside) / card.link,
         "far": nbytes * outside / network,
+        "spread": nbytes / card.link,
+        "relayed": nbytes * saved * outside / network,
         "ranks": ranks,
         "hop": np.where(outside > 0, card.hop, 0.0),
     }
@@ -110,7 +117,16 @@ def _node_exchange(tables: KernelTables) -> Iterator[Rows]:
             for far in (False, True):
                 k = (d["node_num"] > 1) == far
                 lane = f"{way} {'across nodes' if far else 'inside'}"
-                yield _exchange(card, "sglang", lane, ranks[k], np.full(k.sum(), domain), nbytes[k], d["us"][k] * 1e-6)
+                yield _exchange(
+                    card,
+                    "sglang",
+                    lane,
+                    ranks[k],
+                    np.full(k.sum(), domain),
+                    nbytes[k],
+                    d["num_topk"][k],
+                    d["us"][k] * 1e-6,
+                )
 
 
 def _deepep(tables: KernelTables, card: Card, name: str, way: str, shape: tuple[str, ...]) -> Iterator[Columns]:
@@ -138,7 +154,9 @@ def _rack_exchange(tables: KernelTables) -> Iterator[Rows]:
             one = _kept(one, least_rows(codes([one[key] for key in shape]), one["latency"]))
             ranks = one["moe_ep_size"]
             nbytes = one["num_tokens"] * one["hidden_size"] * size * sent_ranks(ranks, one["topk"])
-            yield _exchange(card, "trtllm", f"{way} in a rack", ranks, ranks, nbytes, one["latency"] * 1e-3)
+            yield _exchange(
+                card, "trtllm", f"{way} in a rack", ranks, ranks, nbytes, one["topk"], one["latency"] * 1e-3
+            )
 
 
 def collective_rows(tables: KernelTables) -> Rows:

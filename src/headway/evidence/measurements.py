@@ -141,6 +141,8 @@ class TrainingMeasurement:
     value : float
         In the unit of the row.
     unit : str
+    cells : mapping of str to str
+        All cells of the row as written: layout, batch, recomputation, date, note.
     """
 
     row_id: str
@@ -152,6 +154,7 @@ class TrainingMeasurement:
     metric: str
     value: float
     unit: str
+    cells: Mapping[str, str]
 
 
 _SERVING_NEEDED = (
@@ -277,6 +280,7 @@ def _training(line: _Line) -> TrainingMeasurement:
         metric=line.one_of("metric", TRAINING_METRICS),
         value=line.number_needed("value"),
         unit=line.text("unit"),
+        cells=line.cells,
     )
 
 

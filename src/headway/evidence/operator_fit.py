@@ -1,7 +1,8 @@
 """Fit the constants of operators stage by stage, and say how far each of them is known.
 
-Four stages, each with the constants of those before it: products, attention, experts, collectives. Residuals are logs
-of predicted over measured under a soft absolute loss; a constant that no row moves takes the median of its siblings.
+Five stages, each with the constants of those before it: products, attention, linear layers, experts, collectives.
+Residuals are logs of predicted over measured under a soft absolute loss; a constant that no row moves takes the
+median of its siblings.
 
 The 80% interval of a constant comes from refits that leave out one chip, one engine or one lane at a time. Each of
 these ways gives a jackknife variance (Efron, The Jackknife, 1982, eq. 3.3) of the logarithm; widths in Student's t with
@@ -53,6 +54,7 @@ _CONSTANTS: Final[Mapping[str, tuple[tuple[str, str, float, float, float], ...]]
             ("shared", "softmax_weight", 0.6, 0.01, 1.0),
             ("shared", "half_length", 800.0, 1.0, 1e5),
         ),
+        "recurrent": (("shared", "scan", 5e-8, 1e-10, 1e-6),),
         "experts": (
             ("engine", "experts", 0.7, 0.05, 1.0),
             ("engine", "experts_latency", 2.5e-5, 1e-7, 1e-3),
@@ -65,6 +67,7 @@ _CONSTANTS: Final[Mapping[str, tuple[tuple[str, str, float, float, float], ...]]
             ("shared", "link", 0.6, 0.05, 1.0),
             ("shared", "exchange", 0.4, 0.05, 1.0),
             ("shared", "network", 0.8, 0.05, 1.0),
+            ("shared", "relay_latency", 9e-5, 1e-6, 1e-3),
             ("nccl", "latency", 4e-6, 1e-8, 1e-4),
             ("nccl", "per_rank", 1.5e-6, 1e-8, 1e-4),
         ),

@@ -79,16 +79,17 @@ def joined(parts: list[Rows]) -> Rows:
 
 
 def product(values: Values, rows: Rows) -> Array:
-    """One matrix product [s]: ``floors + serial k + |FLOP / (compute narrow^h F), bytes / (memory BW)|_3``.
+    """One matrix product [s]: ``floors + serial k + |FLOP / (compute narrow^h F), bytes / (memory BW)|_3 + beside``.
 
-    Columns ``flop`` and ``bytes`` [s], ``length`` of the reduction [1], ``halvings`` of the width [1], ``narrowed``
-    (1 where the operands are narrowed on the way in).
+    Columns ``flop``, ``bytes`` and ``beside`` (the pass that narrows the operands) [s], ``length`` of the reduction
+    [1], ``halvings`` of the width [1], ``narrowed`` (1 where the operands are narrowed on the way in).
     """
     c = rows.columns
     rate = rows.pick(values, "generation", "compute") * rows.pick(values, "generation", "narrow") ** c["halvings"]
     floor = rows.pick(values, "generation", "operator_latency")
     floor = floor + c["narrowed"] * rows.pick(values, "engine", "quantise_latency")
-    body = soft_maximum(c["flop"] / rate, c["bytes"] / rows.pick(values, "generation", "memory"), SOFTNESS)
+    memory = rows.pick(values, "generation", "memory")
+    body = soft_maximum(c["flop"] / rate, c["bytes"] / memory, SOFTNESS) + c["beside"] / memory
     return np.asarray(floor + values["shared.serial"] * c["length"] + body)
 
 
@@ -105,25 +106,40 @@ def attention(values: Values, rows: Rows) -> Array:
     return np.asarray(floor + soft_maximum(work, c["bytes"] / rows.pick(values, "generation", "memory"), SOFTNESS))
 
 
+def recurrent(values: Values, rows: Rows) -> Array:
+    """Convolution and scan of a linear layer [s]: ``2 floor + scan new + |FLOP / attention, bytes / memory|_3``.
+
+    Columns ``flop``, ``bytes`` [s], ``walked`` (new tokens of one prompt, 0 when decoding) [token].
+    """
+    c = rows.columns
+    floor = 2.0 * rows.pick(values, "generation", "operator_latency")
+    stream = c["bytes"] / rows.pick(values, "generation", "memory")
+    body = soft_maximum(c["flop"] / values["shared.attention"], stream, SOFTNESS)
+    return np.asarray(floor + values["shared.scan"] * c["walked"] + body)
+
+
 def experts(values: Values, rows: Rows) -> Array:
     """Grouped products of the routed experts [s]: as :func:`product`, slower by `experts`, with a softer corner.
 
-    Columns ``flop``, ``bytes`` [s], ``halvings`` [1], ``widened`` (1 where narrow weights are widened first).
+    Columns ``flop``, ``bytes``, ``beside`` [s], ``halvings`` [1], ``widened`` (1 where narrow weights are widened
+    first).
     """
     c = rows.columns
     kept = np.where(c["widened"] > 0, values["shared.weight_only"], 1.0)
     rate = rows.pick(values, "generation", "compute") * rows.pick(values, "generation", "narrow") ** c["halvings"]
     rate = rate * kept * rows.pick(values, "engine", "experts")
-    stream = c["bytes"] / (rows.pick(values, "generation", "memory") * kept)
+    memory = rows.pick(values, "generation", "memory")
+    stream = c["bytes"] / (memory * kept)
     floor = rows.pick(values, "generation", "operator_latency") + rows.pick(values, "engine", "experts_latency")
-    return np.asarray(floor + soft_maximum(c["flop"] / rate, stream, GROUPED_SOFTNESS))
+    return np.asarray(floor + soft_maximum(c["flop"] / rate, stream, GROUPED_SOFTNESS) + c["beside"] / memory)
 
 
 def collective(values: Values, rows: Rows) -> Array:
     """An all-reduce or one way of an exchange [s], by the sums of :mod:`headway.physics.collectives`.
 
-    Columns ``wire`` (the buffer), ``near``, ``far`` (what an exchange sends inside the domain and beyond) [s],
-    ``ranks`` [1], ``hop`` (latency of the network, 0 inside the domain) [s].
+    Columns ``wire`` (the buffer), ``near``, ``far`` (what an exchange sends inside the domain and beyond),
+    ``spread``, ``relayed`` (the same where one copy goes to each domain) [s], ``ranks`` [1], ``hop`` (latency of the
+    network, 0 inside the domain) [s].
     """
     c = rows.columns
     factor = rows.pick(values, "generation", "latency_factor")
@@ -133,14 +149,17 @@ def collective(values: Values, rows: Rows) -> Array:
     shots = moved + floor + np.minimum((n - 1.0) * moved, moved + floor)
     ring = 2.0 * moved + factor * (values["nccl.latency"] + values["nccl.per_rank"] * n)
     reduced = np.where(rows.engine == "nccl", ring, shots)
-    sent = np.maximum(c["near"] / values["shared.exchange"], c["far"] / values["shared.network"])
-    exchanged = factor * rows.pick(values, "engine", "exchange_latency") + c["hop"] + (1.0 - 1.0 / n) * sent
+    local, network = values["shared.exchange"], values["shared.network"]
+    direct = (1.0 - 1.0 / n) * np.maximum(c["near"] / local, c["far"] / network)
+    through = (1.0 - 1.0 / n) * np.maximum(c["spread"] / local, c["relayed"] / network) + values["shared.relay_latency"]
+    sent = np.where(c["far"] > 0, np.minimum(direct, through), direct)
+    exchanged = factor * rows.pick(values, "engine", "exchange_latency") + c["hop"] + sent
     return np.asarray(np.where(c["wire"] > 0, reduced, exchanged))
 
 
 #: The form of each family.
 FORMS: Final[Mapping[str, Callable[[Values, Rows], Array]]] = MappingProxyType(
-    {"product": product, "attention": attention, "experts": experts, "collective": collective}
+    {"product": product, "attention": attention, "recurrent": recurrent, "experts": experts, "collective": collective}
 )
 
 

@@ -2,7 +2,8 @@
 
 Left out, by rule before scoring: rows timed with the host in the loop (vLLM's block-scaled products; eager
 collectives and the exchange tables around them), data that a benchmark's repetition leaves in the last-level cache,
-lanes that fall back to a generic kernel (Triton; widening a whole cache or all weights first), attention in 8-bit
+lanes that fall back to a generic kernel (Triton; widening a whole cache or all weights first), weights widened on a
+chip that multiplies them as they stand, attention in 8-bit
 math, sliding windows, experts without a gate, and routing that is not balanced. `message_size` counts elements.
 """
 
@@ -150,9 +151,11 @@ def product_rows(tables: KernelTables, most: int = 10) -> Rows:
             one, fmt = _kept(d, d["gemm_dtype"] == name), _PRODUCTS[str(name)]
             m, n, k = one["m"], one["n"], one["k"]
             stored, narrow = number_format(fmt), card.native(fmt)
+            taken = stored.bytes if narrow else 2.0
             columns = {
                 "flop": 2.0 * m * n * k / card.peak(fmt),
-                "bytes": (n * k * stored.bytes + 2.0 * m * (n + k)) / card.chip.hbm_bandwidth,
+                "bytes": (n * k * stored.bytes + m * (2.0 * n + taken * k)) / card.chip.hbm_bandwidth,
+                "beside": m * k * (2.0 + taken) * narrow / card.chip.hbm_bandwidth,
                 "length": k,
                 "halvings": np.log2(16.0 / stored.bits) if narrow else 0.0,
                 "narrowed": float(narrow),
@@ -277,7 +280,7 @@ def expert_rows(tables: KernelTables, most: int = 12) -> Rows:
 
 def _runs(card: Card, engine: str, name: str) -> bool:
     if name == "w4a16_mxfp4":
-        return engine != "sglang" or card.generation == "blackwell"
+        return engine != "sglang" and not card.native("mxfp4")
     if (engine, card.generation, name) == ("vllm", "hopper", "fp8"):
         return False
     return name == "bfloat16" or card.native(_EXPERTS[name])
@@ -287,10 +290,12 @@ def _experts(card: Card, engine: str, d: Columns, fmt: str, *, wide: bool) -> Ro
     stored, h, w = number_format(fmt), d["hidden_size"], d["inter_size"] / d["moe_tp_size"]
     rows, params = d["num_tokens"] * d["topk"], 3.0 * h * w
     touched = np.minimum(d["num_experts"], rows)
-    moved = 2.0 * rows * (2.0 * h + 3.0 * w)
+    taken = stored.bytes if fmt != "bf16" and not wide else 2.0
+    moved = rows * (h * (taken + 2.0) + w * (taken + 4.0))
     columns = {
         "flop": 2.0 * params * rows / (card.chip.peak("bf16") if wide else card.peak(fmt)),
         "bytes": (touched * params * stored.bytes + moved) / card.chip.hbm_bandwidth,
+        "beside": rows * (h + w) * (2.0 + taken) * (taken < 2.0) / card.chip.hbm_bandwidth,
         "halvings": 0.0 if wide else np.log2(16.0 / stored.bits),
         "widened": float(wide),
     }
@@ -300,6 +305,10 @@ def _experts(card: Card, engine: str, d: Columns, fmt: str, *, wide: bool) -> Ro
 def read_rows(tables: KernelTables) -> tuple[Rows, ...]:
     """Rows of every family, in the order in which they are fitted."""
     from headway.evidence.collective_rows import collective_rows
+    from headway.evidence.recurrent_rows import recurrent_rows
 
-    readers: tuple[Callable[[KernelTables], Rows], ...] = (product_rows, attention_rows, expert_rows, collective_rows)
+    readers: tuple[Callable[[KernelTables], Rows], ...] = (
+        *(product_rows, attention_rows, recurrent_rows),
+        *(expert_rows, collective_rows),
+    )
     return tuple(reader(tables) for reader in readers)

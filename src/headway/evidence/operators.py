@@ -23,7 +23,10 @@ from headway.evidence.operator_rows import read_rows
 #: Day the wheel was read.
 RETRIEVED: Final = "2026-11-23"
 PROTOCOLS: Final = ("in the fit", "chip left out", "generation left out", "engine left out")
-_SHARED: Final = ("attention", "weight_only", "serial", "half_length", "softness", "link", "exchange", "network")
+_SHARED: Final = (
+    *("attention", "weight_only", "serial", "half_length", "scan"),
+    *("softness", "link", "exchange", "network", "relay_latency"),
+)
 _GENERATION: Final = ("compute", "narrow", "memory", "operator_latency", "latency_factor", "softmax_flops")
 _ENGINE: Final = (
     "experts",

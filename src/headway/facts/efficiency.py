@@ -22,11 +22,13 @@ _FLOORS = (
     "experts_latency",
     "collective_latency",
     "exchange_latency",
+    "relay_latency",
     "layer_overhead",
     "step_overhead",
     "serial",
     "softmax_flops",
     "half_length",
+    "scan",
 )
 
 
@@ -60,6 +62,8 @@ class Efficiency:
         combining) [s].
     collective_latency, exchange_latency : float
         Floor of one reduction or all-to-all inside the scale-up domain [s].
+    relay_latency : float
+        Added floor of an all-to-all that sends one copy to each domain and lets its links spread it [s].
     layer_overhead, step_overhead : float
         What no operator accounts for: gaps per layer; host, scheduling and sampling per step [s].
     serial : float
@@ -68,6 +72,8 @@ class Efficiency:
         What one exponential costs, in 16-bit FLOP of the same time [FLOP].
     half_length : float
         Prompt length at which prefill attention reaches half its rate [token].
+    scan : float
+        Seconds per prompt token that the scan of a linear layer walks, chunk after chunk [s].
     core_peak : float
         Peak of one core over that of the chip on which `compute` and `narrow` were fitted [1].
     softness : float
@@ -96,11 +102,13 @@ class Efficiency:
     experts_latency: float = 0.0
     collective_latency: float = 0.0
     exchange_latency: float = 0.0
+    relay_latency: float = 0.0
     layer_overhead: float = 0.0
     step_overhead: float = 0.0
     serial: float = 0.0
     softmax_flops: float = 0.0
     half_length: float = 0.0
+    scan: float = 0.0
     core_peak: float = 1.0
     softness: float = math.inf
     sources: tuple[Source, ...] = ()

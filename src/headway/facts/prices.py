@@ -6,22 +6,26 @@ Facts only: ratios and what they might say about a model are the business of the
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
-from headway.facts.catalog import Column, Row, numbered_rows, packaged
+from headway.facts.catalog import Column, Document, Row, numbered_rows, only_tables, packaged, read_document
 from headway.facts.check import not_negative
 from headway.facts.errors import InputError, UnknownNameError, unknown
 from headway.facts.sources import Source
 
 _PER_MTOK = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
 
+_FOREIGN = re.compile(r"[€£¥₹]|\b(EUR|GBP|CNY|RMB|JPY|INR|CHF|KRW)\b", re.IGNORECASE)
+
 #: Columns of a price sheet.
 SHEET_COLUMNS: tuple[Column, ...] = (
     Column("model", "text", "name of the model", required=True),
     Column("provider", "text", "who charges it", required=True),
-    Column("mode", "text", "standard (default), fast, priority, batch or peak"),
+    Column("mode", "text", "standard (default), fast, priority, flex, batch or peak"),
     Column("above", "quantity", "prompts longer than this are billed by this row", "tokens"),
     Column("hours", "text", "hours of the day it holds"),
     Column("input", "quantity", "price of input tokens", "dollars_per_mtok"),
@@ -60,7 +64,7 @@ class PriceFact:
     unit : str
         Unit of `value`.
     mode : str
-        ``"standard"``, ``"fast"``, ``"priority"``, ``"batch"`` or ``"peak"``.
+        ``"standard"``, ``"fast"``, ``"priority"``, ``"flex"``, ``"batch"`` or ``"peak"``.
     above : float
         Prompts longer than this are billed at this figure [token].
     date : str
@@ -112,8 +116,59 @@ def price_facts() -> tuple[PriceFact, ...]:
     >>> len(price_facts()) > 100
     True
     """
-    sheets = numbered_rows(packaged("api_prices.toml"), "sheet", SHEET_COLUMNS)
-    return tuple(fact for sheet in sheets for fact in _facts(sheet))
+    first = tuple(_of_document(packaged("api_prices.toml")))
+    known = {fact.model for fact in first}
+    return first + tuple(fact for fact in _of_document(packaged("price_snapshot.toml")) if fact.model not in known)
+
+
+def _of_document(doc: Document) -> Iterator[PriceFact]:
+    for sheet in numbered_rows(doc, "sheet", SHEET_COLUMNS):
+        yield from _facts(sheet)
+
+
+def read_price_facts(path: str | Path, *, today: str | None = None) -> tuple[PriceFact, ...]:
+    """Price sheets of a user's own TOML file, with the columns of the packaged table.
+
+    Parameters
+    ----------
+    path : str or Path
+        Rows stand in a list ``sheet``, or as ``[[sheet]]``.
+    today : str, optional
+        Day after which a price cannot be known yet; the clock's where not given.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, a figure is negative, without a unit or in another currency, a day lies in
+        the future, or a standard sheet lacks its input or its output price. The message names the field.
+
+    Examples
+    --------
+    >>> read_price_facts("absent.toml")
+    Traceback (most recent call last):
+    headway.facts.errors.InputError: file: 'absent.toml' is not accepted: expected a readable TOML file ...
+    """
+    doc = read_document(path)
+    only_tables(doc, ("sheet", "sources"))
+    raw = doc.tables.get("sheet", [])
+    for number, line in enumerate(raw if isinstance(raw, list) else []):
+        for field, unit in FIELD_UNITS:
+            value = line.get(field) if isinstance(line, dict) else None
+            if isinstance(value, str) and _FOREIGN.search(value):
+                raise InputError(f"{doc.where}: sheet[{number}].{field}", value, f"one currency, dollars ({unit})")
+    facts = tuple(_of_document(doc))
+    last = today or datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    for fact in facts:
+        if fact.date > last:
+            raise InputError(f"{doc.where}: {fact.model}: date", fact.date, f"a day that is not after {last}")
+    for model in dict.fromkeys(fact.model for fact in facts):
+        has = {f.field for f in facts if f.model == model and f.mode == "standard" and not f.above}
+        for field in ("input", "output"):
+            if field not in has:
+                raise InputError(f"{doc.where}: {model}: {field}", "nothing", "a price of the standard mode, $/Mtok")
+    if not facts:
+        raise InputError(f"{doc.where}: sheet", "nothing", "at least one row")
+    return facts
 
 
 def price_models() -> tuple[str, ...]:

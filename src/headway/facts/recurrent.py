@@ -72,6 +72,16 @@ class LinearAttention:
         tail = self.conv_channels * max(self.conv_width - 1, 0)
         return self.value_heads * self.key_dim * self.value_dim + tail
 
+    @property
+    def scan_elements(self) -> int:
+        """Elements read and written per token of a prompt: the convolution's input and output, the scan's [1].
+
+        >>> LinearAttention("gated-deltanet", 16, 64, 128, 128, conv_width=4).scan_elements
+        45056
+        """
+        values = self.value_heads * self.value_dim
+        return 2 * self.conv_channels + (2 * self.key_heads * self.key_dim + values) + values
+
     def projections(self, hidden: int) -> tuple[Projection, ...]:
         """Queries, keys, values, gates, output."""
         keys, values = self.key_heads * self.key_dim, self.value_heads * self.value_dim

@@ -148,7 +148,7 @@ def to_json_dict(results: Iterable[ClaimResult]) -> dict[str, Any]:
     ``ok`` is null for a quotation and for a row that a later room computes.
 
     >>> to_json_dict([evaluate("C69")])["claims"][0]["verdict"]
-    'pending'
+    'holds'
     """
     from headway.lecture.catalog import as_dict
 

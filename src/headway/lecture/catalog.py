@@ -41,7 +41,7 @@ _MODULES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "4": ("chapter4",),
         "5": ("chapter5",),
         "6": ("chapter6", "chapter6_cache"),
-        "7": (),
+        "7": ("chapter7",),
         "D": ("derivations",),
         "W": ("programme",),
     }

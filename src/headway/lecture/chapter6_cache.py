@@ -10,6 +10,7 @@ import numpy as np
 from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
 from headway.physics import balance, cache_prices, fleet, hold, published
 from headway.physics.attention import kv_bytes_per_token
+from headway.pricing.floors import disclosed_cost
 
 # Last day before DeepSeek priced its peak hours apart.
 _BEFORE_PEAK_PRICES = "2026-08-16"
@@ -154,7 +155,7 @@ def _c63(given: Given) -> tuple[Figure, ...]:
     decode, prefill = given("day.decode_node_rate"), given("day.prefill_node_rate")
     gpus, rent, nodes = given("day.node_gpus"), given("day.gpu_price"), given("day.nodes")
     both = fleet.nodes_needed([given("day.output_tokens"), given("day.input_tokens")], [decode, prefill])
-    missed = fleet.missed_throughput(prefill, given("day.hit_share"))
+    day = disclosed_cost(gpus, rent, prefill, decode, given("day.hit_share"))
     price = "dollars_per_mtok"
     return (
         say("decode nodes", both[0], "count", "131.4"),
@@ -168,9 +169,9 @@ def _c63(given: Given) -> tuple[Figure, ...]:
             given("day.cost"),
             EXACT,
         ),
-        say("output", fleet.usd_per_mtok(gpus, rent, decode), price, "$0.300/Mtok"),
-        say("input", fleet.usd_per_mtok(gpus, rent, prefill), price, "$0.060/Mtok"),
-        say("input that missed the cache", fleet.usd_per_mtok(gpus, rent, missed), price, "$0.138/Mtok"),
+        say("output", day.output_usd_per_mtok, price, "$0.300/Mtok"),
+        say("input", day.input_usd_per_mtok, price, "$0.060/Mtok"),
+        say("input that missed the cache", day.input_missed_usd_per_mtok, price, "$0.138/Mtok"),
         real("over the published mean", fleet.relative_to(np.sum(both), nodes), "count", 1.0, 1e-3, digits=5),
     )
 

@@ -16,47 +16,24 @@ from typing import Any
 
 import numpy as np
 
-from headway.facts.efficiency import Efficiency
-from headway.facts.hardware import System
-from headway.facts.layers import ExpertFFN, LatentAttention, Projection
+from headway.facts.layers import AttentionKind, ExpertFFN, LatentAttention, LinearAttention, Projection
 from headway.facts.model import LayerGroup, Model
 from headway.facts.precision import Precision, number_format
 from headway.physics.attention import FLOP_PER_MAC, cache_shape, look_shape
 from headway.physics.collectives import all_gather, all_reduce, all_to_all, reduce_scatter
 from headway.physics.experts import busiest_rank_tokens, touched_experts
 from headway.physics.layout import Layout, cache_ways, matrix_ways
+from headway.physics.machine import Machine, Operator, soft_maximum
 from headway.physics.terms import window_pairs
+
+__all__ = ("Machine", "Operator", "Work", "forward", "soft_maximum")
 
 # Reads and writes of the residual stream by the norms and additions of one sublayer.
 _RESIDUAL_PASSES = 4
 # Expert dispatch travels in 8 bit, the way back in the activations' format (DeepSeek Day 6; claim C27).
 _DISPATCH_BYTES = 1.0
-# Groups of small products are bound some one way, some the other: a softer corner than that of one product.
-_GROUPED_SOFTNESS = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """One kind of work in a pass, summed over layers.
-
-    Parameters
-    ----------
-    name : str
-        Field's name (``"attention core"``, ``"experts"``, ``"all-reduce"``).
-    kind : str
-        ``"device"``, ``"collective"`` or ``"overhead"``.
-    compute, memory, floor : float or array
-        Seconds by FLOPs alone, by bytes alone, and of latency [s].
-    seconds : float or array
-        What it takes [s].
-    """
-
-    name: str
-    kind: str
-    compute: Any
-    memory: Any
-    floor: Any
-    seconds: Any
+# The convolution and the scan of a linear layer exchange 16-bit elements.
+_SCAN_BYTES = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,109 +77,6 @@ class Work:
         return self.decode_tokens + (self.prefill_tokens if self.every_logit else self.prompts)
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Rates that a pass meets: datasheet times efficiency, collectives by group size.
-
-    Parameters
-    ----------
-    system : System
-    efficiency : Efficiency
-    """
-
-    system: System
-    efficiency: Efficiency
-
-    def native(self, name: str) -> bool:
-        """Whether the chip multiplies a format narrower than 16 bit as it stands."""
-        fmt = number_format(name)
-        return fmt.bits < 16 and fmt.compute in self.system.chip.flops and fmt.compute != "bf16"
-
-    def rate(self, name: str) -> float:
-        """Achievable rate for operands of a format [FLOP/s].
-
-        Narrow operands gain less than their width: the fraction of peak shrinks by `narrow` with every halving,
-        and no format runs at more than twice the next wider one. A format that the chip widens first runs at the
-        16-bit rate, times `weight_only`.
-        """
-        chip, eff, fmt = self.system.chip, self.efficiency, number_format(name)
-        wide = chip.peak("bf16")
-        if not self.native(name):
-            return wide * self._fed(eff.compute) * (eff.weight_only if fmt.bits < 16 else 1.0)
-        halvings = float(np.log2(16.0 / fmt.bits))
-        nominal = min(chip.peak(name), wide * 2.0**halvings) if eff.narrow < 1.0 else chip.peak(name)
-        return float(nominal * self._fed(eff.compute * eff.narrow**halvings))
-
-    def _fed(self, share: float) -> float:
-        """Share of peak of a chip whose cores multiply less, or more, than those the share was fitted on.
-
-        What a product loses is the time to feed its core: ``1/rate = 1/peak + 1/feed``. A core with a smaller
-        peak and the same feed loses less.
-        """
-        return 1.0 / (1.0 + self.efficiency.core_peak * (1.0 / share - 1.0))
-
-    @property
-    def attention_rate(self) -> float:
-        """Achievable rate of attention proper in 16 bit [FLOP/s]."""
-        return self.system.chip.peak("bf16") * self.efficiency.attention
-
-    @property
-    def bandwidth(self) -> float:
-        """Achievable memory bandwidth of one chip [B/s]."""
-        return self.system.chip.hbm_bandwidth * self.efficiency.memory
-
-    def wire(self, group: Any) -> tuple[Any, Any]:
-        """One-way rate per chip [B/s] and latency [s] of a collective over `group` chips."""
-        sys, eff = self.system, self.efficiency
-        link = sys.link_bandwidth * eff.link
-        inside = np.asarray(group) <= sys.domain_size
-        network = (sys.network_bandwidth or 1e-9) * eff.network
-        slow = max(eff.collective_latency, sys.network_latency)
-        return np.where(inside, link, network), np.where(inside, eff.collective_latency, slow)
-
-    def exchange_wire(self, group: Any) -> tuple[Any, Any]:
-        """As :meth:`wire`, of an all-to-all: many small messages reach less of the rate."""
-        sys, eff = self.system, self.efficiency
-        inside = np.asarray(group) <= sys.domain_size
-        network = (sys.network_bandwidth or 1e-9) * eff.network
-        slow = eff.exchange_latency + sys.network_latency
-        return (
-            np.where(inside, sys.link_bandwidth * eff.exchange, network),
-            np.where(inside, eff.exchange_latency, slow),
-        )
-
-    def device(
-        self,
-        name: str,
-        flop: Any,
-        rate: float,
-        nbytes: Any,
-        *,
-        floor: Any = None,
-        count: float = 1.0,
-        share: float = 1.0,
-        grouped: bool = False,
-    ) -> Operator:
-        """Roofline of an operator on one chip, `count` times; `share` is the part of the bandwidth that it reaches."""
-        compute, memory = flop * (count / rate), nbytes * (count / (self.bandwidth * share))
-        idle = count * (self.efficiency.operator_latency if floor is None else floor)
-        power = min(self.efficiency.softness, _GROUPED_SOFTNESS) if grouped else self.efficiency.softness
-        return Operator(name, "device", compute, memory, idle, soft_maximum(compute, memory, power) + idle)
-
-
-def soft_maximum(a: Any, b: Any, power: float) -> Any:
-    """The p-norm of two times: their maximum with a soft corner, never below it.
-
-    >>> float(soft_maximum(3.0, 4.0, 2.0)), float(soft_maximum(3.0, 4.0, float("inf")))
-    (5.0, 4.0)
-    """
-    top = np.maximum(a, b)
-    if np.isinf(power):
-        return top
-    low = np.minimum(a, b) / np.maximum(top, 1e-300)
-    return top * np.exp(np.log1p(low**power) / power)
-
-
 def _matrix(
     m: Machine, name: str, ps: tuple[Projection, ...], rows: Any, width: Any, fmt: str, act: float, count: float
 ) -> Operator:
@@ -211,18 +85,28 @@ def _matrix(
     nbytes: Any = 0.0
     size = number_format(fmt).bytes
     lengths: dict[int, Any] = {}
+    # Operands that are narrowed on the way in are read once more, and written.
+    narrows = m.narrows(fmt)
+    taken = min(size, act) if narrows else act
     for p in ps:
         ways = matrix_ways(p, width)
         inputs, outputs = (p.inputs / ways, p.outputs) if p.split == "inputs" else (p.inputs, p.outputs / ways)
         flop = flop + rows * (FLOP_PER_MAC * inputs * outputs)
-        nbytes = nbytes + (inputs * outputs * size + rows * ((inputs + outputs) * act))
+        nbytes = nbytes + (inputs * outputs * size + rows * (inputs * taken + outputs * act))
         lengths[p.inputs] = inputs
     eff = m.efficiency
     each = eff.operator_latency + (eff.quantise_latency if m.native(fmt) else 0.0)
     # One block walks the whole reduction: a floor that grows with its length.
     floor = len(lengths) * each + eff.serial * sum(lengths.values())
     share = eff.weight_only if number_format(fmt).bits < 16 and not m.native(fmt) else 1.0
-    return m.device(name, flop, m.rate(fmt), nbytes, floor=floor, count=count, share=share)
+    beside = rows * (sum(lengths.values()) * (act + taken)) if taken < act else 0.0
+    return m.device(name, flop, m.rate(fmt), nbytes, floor=floor, count=count, share=share, beside=beside)
+
+
+def _core_floor(m: Machine, attention: AttentionKind) -> float:
+    """Attention rotates, writes the cache and joins splits; a linear layer is a convolution and a scan [s]."""
+    one = m.efficiency.operator_latency
+    return 2.0 * one if isinstance(attention, LinearAttention) else one + m.efficiency.attention_latency
 
 
 def _core(m: Machine, group: LayerGroup, layout: Layout, work: Work, kv: str) -> Iterator[Operator]:
@@ -233,14 +117,16 @@ def _core(m: Machine, group: LayerGroup, layout: Layout, work: Work, kv: str) ->
     look, shape = look_shape(attention), cache_shape(attention, 1, kv)
     rate, ways = m.attention_rate, cache_ways(attention, layout.tp)
     span = min(shape.span, shape.selected)
+    # A recurrent state is read and written back.
+    state = shape.state * (2.0 if isinstance(attention, LinearAttention) else 1.0)
     if np.any(work.sequences):
         seen = np.minimum(work.context, span) / layout.cp
         scan = work.context / layout.cp
         flop = work.decode_tokens * (
             (look.per_visible / layout.tp) * seen + look.per_context * scan + look.per_token / layout.tp
         )
-        read = (shape.read_per_token / ways) * seen + shape.index_per_token * scan + shape.state / ways
-        floor = m.efficiency.operator_latency + m.efficiency.attention_latency
+        read = (shape.read_per_token / ways) * seen + shape.index_per_token * scan + state / ways
+        floor = _core_floor(m, attention)
         yield m.device("attention core", flop, rate, work.sequences * read, floor=floor, count=group.count)
     if np.any(work.prompts):
         one = np.asarray(1.0)
@@ -257,8 +143,12 @@ def _core(m: Machine, group: LayerGroup, layout: Layout, work: Work, kv: str) ->
             flop = flop + work.cached * (expand / split)
         kept = np.minimum(work.cached + work.new, shape.span)
         read = (shape.read_per_token / ways) * kept + shape.index_per_token * (work.cached + work.new)
-        nbytes = work.prompts * (read / layout.cp + shape.state / ways)
-        floor = m.efficiency.operator_latency + m.efficiency.attention_latency
+        nbytes = work.prompts * (read / layout.cp + state / ways)
+        floor = _core_floor(m, attention)
+        if isinstance(attention, LinearAttention):
+            # A prompt's chunks pass the state on, one after the other, whatever the heads.
+            floor = floor + m.efficiency.scan * work.new / layout.cp
+            nbytes = nbytes + work.prompts * work.new * (attention.scan_elements * _SCAN_BYTES / split)
         yield m.device("attention prefill", work.prompts * flop, rate, nbytes, floor=floor, count=group.count)
 
 
@@ -272,18 +162,21 @@ def _experts(
     params = sum(q.params for q in ffn.expert_projections(model.hidden))
     inner = ffn.latent or model.hidden
     slice_ = layout.expert_slice
-    moved = rows * ((2 * inner + 3 * ffn.width / slice_) * number_format(p.activation).bytes)
+    act, width = number_format(p.activation).bytes, ffn.width / slice_
+    taken = min(number_format(p.experts).bytes, act) if m.narrows(p.experts) else act
+    moved = rows * (inner * (taken + act) + width * (taken + 2 * act))
     nbytes = slots * share * (params * number_format(p.experts).bytes / slice_) + moved
     eff, flop = m.efficiency, rows * (FLOP_PER_MAC * params / slice_)
     narrow = number_format(p.experts).bits < 16 and not m.native(p.experts)
     return m.device(
         "experts",
         flop,
-        m.rate(p.experts) * eff.experts,
+        m.rate(p.experts, eff.experts),
         nbytes,
         floor=eff.operator_latency + eff.experts_latency,
         count=count,
         share=eff.weight_only if narrow else 1.0,
+        beside=rows * ((inner + width) * (act + taken)) if taken < act else 0.0,
         grouped=True,
     )
 
@@ -298,6 +191,21 @@ def _reduce(m: Machine, name: str, rows: Any, hidden: int, act: float, ranks: An
     return _collective(name, all_reduce(rows * (hidden * act), ranks, rate, latency), count)
 
 
+def _exchanged(m: Machine, sent: Any, relayed: Any, ep: Any, outside: Any, stage: Any) -> Any:
+    """An all-to-all over a scale-up domain and beyond [s]: every copy to its rank, or one copy to each domain.
+
+    A copy per domain saves the network what the domain's own links then spread, and costs a hand-over (DeepEP's two
+    kernels; DeepSeek-V3, arXiv 2412.19437, section 3.2.2). The faster of the two is taken.
+    """
+    rate, latency = m.exchange_wire(stage)
+    local, _ = m.exchange_wire(1)
+    within = all_to_all(sent * (1.0 - outside), ep, local, latency)
+    direct = np.maximum(all_to_all(sent * outside, ep, rate, latency), within)
+    spread = all_to_all(sent, ep, local, latency)
+    through = np.maximum(all_to_all(relayed * outside, ep, rate, latency), spread) + m.efficiency.relay_latency
+    return np.where(outside > 0, np.minimum(direct, through), within)
+
+
 def _exchange(
     m: Machine, ffn: ExpertFFN, hidden: int, layout: Layout, work: Work, rows: Any, act: float, count: float
 ) -> Iterator[Operator]:
@@ -308,20 +216,19 @@ def _exchange(
     # A token is sent once to each rank that holds one of its experts.
     ranks = ep * -np.expm1(ffn.top_k * np.log1p(-np.minimum(1.0 / ep, 1 - 1e-16)))
     copies = np.minimum(ffn.top_k, ranks)
-    rate, latency = m.exchange_wire(stage)
-    local_rate, _ = m.exchange_wire(1)
     # The part of the traffic that stays inside the scale-up domain travels at its rate, beside the rest.
-    outside = np.maximum(0.0, 1.0 - m.system.domain_size / np.maximum(stage, 1))
+    domains = np.maximum(stage / m.system.domain_size, 1.0)
+    outside = 1.0 - 1.0 / domains
+    reached = np.minimum(copies, domains * (1.0 - (1.0 - 1.0 / domains) ** ffn.top_k))
     for name, size in (("dispatch", _DISPATCH_BYTES), ("combine", act)):
         sent = own * copies * (inner * size)
-        far = all_to_all(sent * np.where(outside > 0, outside, 1.0), ep, rate, latency)
-        near = all_to_all(sent * (1.0 - outside), ep, local_rate, latency)
+        exchanged = _exchanged(m, sent, sent * (reached / copies), ep, outside, stage)
         tokens = work.tokens * (inner * size) / np.maximum(stage, 1)
         gather = all_gather if name == "dispatch" else reduce_scatter
         gathered = gather(tokens * stage, stage, *m.wire(stage))
         # Without data ranks every chip has every token: its experts take theirs, and the reduction adds up.
         spread = np.asarray(layout.dp) > 1
-        yield _collective(name, np.where(spread, np.where(ep > 1, np.maximum(far, near), gathered), 0.0), count)
+        yield _collective(name, np.where(spread, np.where(ep > 1, exchanged, gathered), 0.0), count)
 
 
 def forward(model: Model, machine: Machine, layout: Layout, work: Work, precision: Precision) -> tuple[Operator, ...]:

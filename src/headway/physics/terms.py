@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -277,6 +277,27 @@ class Terms:
             middle = 0.5 * (low + high)
             low, high = (middle, high) if excess(middle) < 0 else (low, middle)
         return high
+
+    def times(self, factor: ArrayLike, batch: float = 0.0, context: float = 0.0, tokens: float = 0.0) -> Terms:
+        """The list multiplied by a factor and by powers of the variables: a cost per token from a time per pass.
+
+        >>> t = Terms((Term("compute", "weights", 1e-6, batch=1), Term("memory", "weights", 1e-3)))
+        >>> t.times(2.0, batch=-1).seconds(10.0) == 2.0 * t.seconds(10.0) / 10.0
+        True
+        """
+        return replace(
+            self,
+            terms=tuple(
+                replace(
+                    t,
+                    coefficient=t.coefficient * np.asarray(factor),
+                    batch=t.batch + batch,
+                    context=t.context + context,
+                    tokens=t.tokens + tokens,
+                )
+                for t in self.terms
+            ),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The list as plain data, for a page or a file to evaluate."""

@@ -1,0 +1,80 @@
+"""The report of ``headway validate --training``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from headway.cli._report import Column, Part, Report, Table, Toned
+from headway.cli.validate_command import data_table, digits, summary_record, summary_table
+
+if TYPE_CHECKING:
+    from headway.evidence.training_predict import TrainingAnswer
+
+_SHOWN: Final = 40
+
+
+def training_report(
+    file: str | None, config: str, hardware: str, metric: tuple[str, ...] | None, by: tuple[str, ...], worst: int
+) -> Report:
+    """Predict training rows and show the errors."""
+    from headway.evidence import training_predict as room
+    from headway.evidence.measurements import open_training, read_training
+    from headway.evidence.setups import Shelf
+
+    rows = read_training(file) if file else open_training()
+    if metric is not None:
+        rows = tuple(row for row in rows if row.metric in metric)
+    answers = room.training_predictions(rows, Shelf(config, hardware).check())
+    summary = room.training_summary(answers)
+    covered = [a for a in answers if a.value is not None]
+    refused = [a for a in answers if a.value is None]
+    parts: list[Part] = [summary_table([s for s in summary if s.group.partition("=")[0] in by])]
+    if file and len(answers) <= _SHOWN:
+        parts.append(_table("rows", "Rows", answers))
+    elif worst and covered:
+        parts.append(_table("worst", "Worst rows", room.training_worst(answers, worst)))
+    if refused:
+        parts.append(_refused(refused[:_SHOWN]))
+    records = [room.record(a) for a in answers]
+    return Report(
+        title=f"{len(covered):,} of {len(answers):,} training measurements predicted",
+        parts=tuple(parts),
+        notes=(
+            "error = predicted / measured - 1; 'step' pools every metric of speed; inside: value in the 80% interval",
+            "four constants a chip generation; the interval is that of sources left out of their fit",
+        ),
+        document={"summary": [summary_record(s) for s in summary], "rows": records},
+        data=data_table(records),
+        exit_code=0 if covered else 1,
+    )
+
+
+def _table(key: str, title: str, answers: Sequence[TrainingAnswer]) -> Table:
+    columns = (
+        Column("row", "row", align="left"),
+        Column("setup", "setup", align="left", fold=True),
+        Column("metric", "metric", align="left"),
+        Column("measured", "measured"),
+        Column("predicted", "predicted"),
+        Column("error", "error", "fraction"),
+        Column("why", "bound by; assumed", align="left", fold=True, priority=1),
+    )
+    return Table(key, columns, tuple(_cells(a) for a in answers), title)
+
+
+def _cells(a: TrainingAnswer) -> tuple[str | Toned | None, ...]:
+    row = a.row
+    setup = f"{row.model} {row.precision} {row.n_gpus or '?'}x{row.hardware}"
+    if a.value is None or a.low is None or a.high is None:
+        why = a.refusal.reason if a.refusal else ""
+        return row.row_id, setup, row.metric, digits(row.value), None, None, why
+    error = Toned(a.error, "" if a.low <= row.value <= a.high else "warn")
+    why = "; ".join((a.binding, *a.assumed))
+    return row.row_id, setup, row.metric, digits(row.value), digits(a.value), error, why
+
+
+def _refused(answers: Sequence[TrainingAnswer]) -> Table:
+    columns = (Column("row", "row", align="left"), Column("reason", "not predicted", align="left", fold=True))
+    rows = tuple((a.row.row_id, a.refusal.reason if a.refusal else "") for a in answers)
+    return Table("refused", columns, rows, "Without a prediction")

@@ -1,0 +1,247 @@
+"""Lines of requests: waiting, running, prefilling, decoding by the pass in which they end. Compiled."""
+
+from __future__ import annotations
+
+import math
+
+from headway.simulation._cache import give_back
+from headway.simulation._machine_code import compiled
+from headway.simulation._state import (
+    AFTER,
+    BASE,
+    BEFORE,
+    COVERED,
+    DECODING,
+    DONE,
+    DOWN,
+    HEAP,
+    JOINED,
+    JOINS,
+    KEY,
+    LAST_PASS,
+    LEFT,
+    PASSES,
+    PENDING,
+    PRE_HEAD,
+    PRE_TAIL,
+    PREEMPTED,
+    PRIVATE,
+    READY,
+    RUN_HEAD,
+    RUN_TAIL,
+    RUNNING,
+    TARGET,
+    TOKEN,
+    UP,
+    WAIT_HEAD,
+    WAIT_TAIL,
+    WAITING,
+    Rules,
+    State,
+    Work,
+)
+
+
+@compiled
+def push(s: State, at: float, r: int) -> None:
+    """Put a request that arrives later on the heap (by time, then by number)."""
+    k = s.counts[HEAP]
+    s.counts[HEAP] = k + 1
+    while k > 0:
+        up = (k - 1) // 2
+        if s.heap_at[up] < at or (s.heap_at[up] == at and s.heap_of[up] < r):
+            break
+        s.heap_at[k] = s.heap_at[up]
+        s.heap_of[k] = s.heap_of[up]
+        k = up
+    s.heap_at[k] = at
+    s.heap_of[k] = r
+
+
+@compiled
+def pop(s: State) -> int:
+    """Take the first request off the heap."""
+    top = int(s.heap_of[0])
+    n = s.counts[HEAP] - 1
+    s.counts[HEAP] = n
+    at, r = s.heap_at[n], s.heap_of[n]
+    k = 0
+    while True:
+        c = 2 * k + 1
+        if c >= n:
+            break
+        if c + 1 < n and (
+            s.heap_at[c + 1] < s.heap_at[c] or (s.heap_at[c + 1] == s.heap_at[c] and s.heap_of[c + 1] < s.heap_of[c])
+        ):
+            c += 1
+        if at < s.heap_at[c] or (at == s.heap_at[c] and r < s.heap_of[c]):
+            break
+        s.heap_at[k] = s.heap_at[c]
+        s.heap_of[k] = s.heap_of[c]
+        k = c
+    s.heap_at[k] = at
+    s.heap_of[k] = r
+    return top
+
+
+@compiled
+def queue(s: State, work: Work, e: int, r: int, front: bool) -> None:
+    """Join the line of a lane, in front after a preemption."""
+    lane = work.lane[r]
+    s.eng[e, WAITING] += 1
+    if s.lane[e, lane, WAIT_HEAD] < 0:
+        s.seq[r, AFTER] = -1
+        s.lane[e, lane, WAIT_HEAD] = r
+        s.lane[e, lane, WAIT_TAIL] = r
+    elif front:
+        s.seq[r, AFTER] = s.lane[e, lane, WAIT_HEAD]
+        s.lane[e, lane, WAIT_HEAD] = r
+    else:
+        s.seq[s.lane[e, lane, WAIT_TAIL], AFTER] = r
+        s.seq[r, AFTER] = -1
+        s.lane[e, lane, WAIT_TAIL] = r
+
+
+@compiled
+def next_waiting(s: State, rules: Rules, e: int) -> int:
+    """First of the highest lane that has any; -1 where nobody waits."""
+    for lane in range(rules.lanes):
+        if s.lane[e, lane, WAIT_HEAD] >= 0:
+            return int(s.lane[e, lane, WAIT_HEAD])
+    return -1
+
+
+@compiled
+def seat(s: State, work: Work, e: int, r: int) -> None:
+    """Move the first of its lane from the line to the seats."""
+    lane = work.lane[r]
+    s.lane[e, lane, WAIT_HEAD] = s.seq[r, AFTER]
+    s.eng[e, WAITING] -= 1
+    s.eng[e, RUNNING] += 1
+    s.seq[r, AFTER] = -1
+    tail = s.lane[e, lane, RUN_TAIL]
+    s.seq[r, BEFORE] = tail
+    if tail < 0:
+        s.lane[e, lane, RUN_HEAD] = r
+    else:
+        s.seq[tail, AFTER] = r
+    s.lane[e, lane, RUN_TAIL] = r
+
+
+@compiled
+def unseat(s: State, work: Work, e: int, r: int) -> None:
+    """Free the seat of a request."""
+    lane = work.lane[r]
+    a, b = s.seq[r, BEFORE], s.seq[r, AFTER]
+    if a < 0:
+        s.lane[e, lane, RUN_HEAD] = b
+    else:
+        s.seq[a, AFTER] = b
+    if b < 0:
+        s.lane[e, lane, RUN_TAIL] = a
+    else:
+        s.seq[b, BEFORE] = a
+    s.eng[e, RUNNING] -= 1
+
+
+@compiled
+def start_prefill(s: State, e: int, r: int) -> None:
+    """Join the prompts that are being computed."""
+    s.seq[r, READY] = 0
+    tail = s.eng[e, PRE_TAIL]
+    s.seq[r, UP] = tail
+    s.seq[r, DOWN] = -1
+    if tail < 0:
+        s.eng[e, PRE_HEAD] = r
+    else:
+        s.seq[tail, DOWN] = r
+    s.eng[e, PRE_TAIL] = r
+
+
+@compiled
+def end_prefill(s: State, e: int, r: int) -> None:
+    """Leave the prompts that are being computed."""
+    a, b = s.seq[r, UP], s.seq[r, DOWN]
+    if a < 0:
+        s.eng[e, PRE_HEAD] = b
+    else:
+        s.seq[a, DOWN] = b
+    if b < 0:
+        s.eng[e, PRE_TAIL] = a
+    else:
+        s.seq[b, UP] = a
+
+
+@compiled
+def start_decode(s: State, rules: Rules, e: int, r: int) -> None:
+    """Join the decoding ones: the pass in which it ends and the passes that need a new block are known now."""
+    width = s.bucket.shape[1]
+    s.seq[r, READY] = 2
+    d = s.eng[e, PASSES]
+    s.seq[r, JOINED] = d
+    size = rules.pass_block
+    slack = (s.seq[r, COVERED] + s.seq[r, PRIVATE]) * rules.block - s.seq[r, TARGET]
+    s.seq[r, KEY] = (d + min(int(max(slack, 0) / rules.gain), size - 1)) % size
+    s.phase[e, s.seq[r, KEY]] += 1
+    slot = (d + s.seq[r, LEFT]) % width
+    head = s.bucket[e, slot]
+    s.seq[r, UP] = -1
+    s.seq[r, DOWN] = head
+    if head >= 0:
+        s.seq[head, UP] = r
+    s.bucket[e, slot] = r
+    s.eng[e, DECODING] += 1
+    s.eng[e, BASE] += s.seq[r, TARGET]
+    s.eng[e, JOINS] += d
+
+
+@compiled
+def end_decode(s: State, rules: Rules, e: int, r: int) -> None:
+    """Leave the decoding ones."""
+    slot = (s.seq[r, JOINED] + s.seq[r, LEFT]) % s.bucket.shape[1]
+    a, b = s.seq[r, UP], s.seq[r, DOWN]
+    if a < 0:
+        s.bucket[e, slot] = b
+    else:
+        s.seq[a, DOWN] = b
+    if b >= 0:
+        s.seq[b, UP] = a
+    s.phase[e, s.seq[r, KEY]] -= 1
+    s.eng[e, DECODING] -= 1
+    s.eng[e, BASE] -= s.seq[r, TARGET]
+    s.eng[e, JOINS] -= s.seq[r, JOINED]
+
+
+@compiled
+def preempt(s: State, work: Work, rules: Rules, e: int) -> int:
+    """Send the last seated of the lowest lane back to the front of its line; returns it."""
+    r = -1
+    for lane in range(rules.lanes - 1, -1, -1):
+        if s.lane[e, lane, RUN_TAIL] >= 0:
+            r = s.lane[e, lane, RUN_TAIL]
+            break
+    s.seq[r, PREEMPTED] += 1
+    give_back(s, work, rules, e, r)
+    if s.seq[r, READY] == 2:
+        made = s.eng[e, PASSES] - s.seq[r, JOINED]
+        end_decode(s, rules, e, r)
+        s.seq[r, LEFT] -= made
+        grown = math.floor(made * rules.gain)
+        if rules.swap:
+            s.seq[r, TARGET] += grown
+            s.seq[r, DONE] = s.seq[r, TARGET]
+            s.seq[r, READY] = 1
+        else:
+            s.seq[r, TARGET] += grown + 1
+            s.seq[r, DONE] = 0
+            s.seq[r, READY] = 0
+        s.when[r, TOKEN] = s.spent[e, LAST_PASS]
+    else:
+        end_prefill(s, e, r)
+        s.eng[e, PENDING] -= s.seq[r, TARGET] - s.seq[r, DONE]
+        s.seq[r, DONE] = 0
+        s.seq[r, READY] = 0
+    s.eng[e, PENDING] += s.seq[r, TARGET] - s.seq[r, DONE]
+    unseat(s, work, e, r)
+    queue(s, work, e, r, True)
+    return r

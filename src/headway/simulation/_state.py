@@ -1,0 +1,181 @@
+"""The arrays that the compiled loop works on: what is asked, the rules, the step times, and the state.
+
+Named tuples, because compiled code can read them by name. Every field of :class:`State` is an array that the loop
+changes in place, so a run can stop after any step and go on.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+#: Bins of the histogram of gaps between tokens: 100 in each decade from 1 us.
+GAP_BINS = 1000
+OCCUPANCY_BINS = 101
+SAMPLES = 2048
+#: Columns of :attr:`State.counts`.
+NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, FEW, SENT, DECODED, COMPUTED = range(11)
+#: Columns of :attr:`State.clock`.
+NOW, AREA, SAMPLE_AT, SAMPLE_EVERY, LAST_END = range(5)
+
+#: Columns of :attr:`State.seq`.
+TARGET, DONE, LEFT, COVERED, PRIVATE, JOINED, KEY, ENGINE, READY, BEFORE, AFTER, UP, DOWN, PREEMPTED, HIT = range(15)
+#: Columns of :attr:`State.when`.
+START, FIRST, LAST, TOKEN, QUEUED = range(5)
+#: Columns of :attr:`State.eng`.
+DECODING, RUNNING, WAITING, USED, PENDING, BASE, JOINS, PASSES, TOKENS, CARRIED, JOINING, LRU, PRE_HEAD, PRE_TAIL = (
+    range(14)
+)
+#: Columns of :attr:`State.spent`.
+BUSY, LAST_PASS = range(2)
+#: Columns of :attr:`State.lane`.
+WAIT_HEAD, WAIT_TAIL, RUN_HEAD, RUN_TAIL = range(4)
+#: Columns of :attr:`State.link`.
+REFS, OLDER, NEWER = range(3)
+
+
+class Work(NamedTuple):
+    """What is asked: one entry per request, sorted by arrival; followers have no arrival (NaN)."""
+
+    arrival: Floats
+    tokens: Ints
+    emitted: Ints
+    lane: Ints
+    session: Ints
+    think: Floats
+    first_child: Ints
+    next_child: Ints
+    pointer: Ints
+    ids: NDArray[np.int32]
+
+
+class Rules(NamedTuple):
+    """Numbers of the scheduler; see :class:`headway.simulation.scheduler.Scheduler` for their meaning."""
+
+    together: bool
+    whole: bool
+    when_empty: bool
+    max_seqs: int
+    budget: int
+    block: int
+    blocks: int
+    watermark: int
+    cache: bool
+    swap: bool
+    period: float
+    lanes: int
+    router: int
+    engines: int
+    prefillers: int
+    ranks: int
+    queries: int
+    gain: float
+    pass_block: int
+    swap_token_s: float
+    send_token_s: float
+    send_latency: float
+
+
+class Times(NamedTuple):
+    """Seconds by what a step carries; see :mod:`headway.simulation.step_times`."""
+
+    linear: Floats
+    head: Floats
+    decode: Floats
+    prefill: Floats
+    context_top: float
+    new_top: float
+
+
+class State(NamedTuple):
+    """Everything that changes while the loop runs: requests, engines, caches, counters."""
+
+    seq: Ints
+    when: Floats
+    eng: Ints
+    spent: Floats
+    lane: Ints
+    link: NDArray[np.int32]
+    phase: Ints
+    bucket: Ints
+    fresh: Ints
+    fresh_at: Floats
+    event: Floats
+    flying: Ints
+    heap_at: Floats
+    heap_of: Ints
+    counts: Ints
+    clock: Floats
+    gaps: Ints
+    occupancy: Floats
+    trains: Ints
+    samples: Floats
+
+
+def fresh_state(work: Work, rules: Rules) -> State:
+    """Memory for a run in which nothing has happened yet.
+
+    >>> none = np.zeros(0, dtype=np.int64)
+    >>> work = Work(
+    ...     np.zeros(0),
+    ...     none,
+    ...     none,
+    ...     none,
+    ...     none,
+    ...     np.zeros(0),
+    ...     none,
+    ...     none,
+    ...     np.zeros(1, dtype=np.int64),
+    ...     np.zeros(0, dtype=np.int32),
+    ... )
+    >>> rules = Rules(True, False, False, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0)
+    >>> fresh_state(work, rules).event.tolist()
+    [inf, inf]
+    """
+    n, e, lanes = work.tokens.size, rules.engines, rules.lanes
+    ids = int(work.ids.max()) + 1 if rules.cache and work.ids.size else 0
+    longest = int(work.emitted.max()) + 1 if n else 1
+
+    def ints(*shape: int, fill: int = 0) -> Any:
+        return np.full(shape, fill, dtype=np.int64)
+
+    def floats(*shape: int, fill: float = 0.0) -> Any:
+        return np.full(shape, fill, dtype=np.float64)
+
+    seq = ints(n, 15)
+    seq[:, TARGET], seq[:, LEFT] = work.tokens, work.emitted
+    for column in (ENGINE, BEFORE, AFTER, UP, DOWN):
+        seq[:, column] = -1
+    when = floats(n, 5, fill=np.nan)
+    when[:, QUEUED] = work.arrival
+    eng = ints(e, 14)
+    eng[:, PRE_HEAD] = eng[:, PRE_TAIL] = -1
+    link = np.full((e, ids + 1, 3), ids, dtype=np.int32)
+    link[:, :, REFS] = -1
+    return State(
+        seq=seq,
+        when=when,
+        eng=eng,
+        spent=floats(e, 2),
+        lane=ints(e, lanes, 4, fill=-1),
+        link=link,
+        phase=ints(e, rules.pass_block),
+        bucket=ints(e, longest + 1, fill=-1),
+        fresh=ints(e, rules.max_seqs + 1),
+        fresh_at=floats(e, rules.max_seqs + 1),
+        event=floats(e // rules.ranks, fill=np.inf),
+        flying=ints(e // rules.ranks),
+        heap_at=floats(n + 1),
+        heap_of=ints(n + 1),
+        counts=ints(11),
+        clock=floats(5),
+        gaps=ints(GAP_BINS),
+        occupancy=floats(OCCUPANCY_BINS),
+        trains=ints(OCCUPANCY_BINS),
+        samples=floats(SAMPLES, 7),
+    )

@@ -1,0 +1,361 @@
+"""Hit rates of a prefix cache over a trace, exact: by time to live, by capacity, and how long entries are held.
+
+The rule: walk a prompt's blocks from the start and stop at the first that is not held. A block is available from
+the arrival of the request that first carried it, and its life starts anew at each use. Within one request the tail
+is older than the head. LRU holds the most recent blocks, so a block that is alive and within the capacity's stack
+distance is a hit, whatever the two limits: one pass gives the curve over all lives, and one over all capacities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from headway.facts.check import not_negative, positive, single
+from headway.facts.errors import InputError
+from headway.physics.arrays import Numbers, plain, together
+from headway.simulation.columns import Floats, Ints, Runs
+from headway.simulation.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class HitRate:
+    """Share of a trace that a cache serves. Numbers or arrays of one shape.
+
+    Parameters
+    ----------
+    tokens_pooled : float or ndarray
+        Input tokens served over all input tokens [1].
+    tokens_per_request : float or ndarray
+        Mean over requests of each one's share of input tokens served [1].
+    blocks_pooled : float or ndarray
+        Blocks served over all blocks [1]; NaN where it was not counted.
+    """
+
+    tokens_pooled: Numbers
+    tokens_per_request: Numbers
+    blocks_pooled: Numbers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reuse:
+    """What one pass over a trace found.
+
+    Parameters
+    ----------
+    requests, input_tokens, block_tokens, accesses, unique_blocks : int
+        Of the trace [1], [token].
+    prefixes : bool
+        Whether every id stood for one whole prefix.
+    ttl_s : float
+        Life that the pass allowed [s].
+    gap_s, gap_hits, gap_request : ndarray
+        Lives in rising order [s], the tokens that each adds [token], and of which request.
+    gap_tokens, gap_share : ndarray
+        Cumulated tokens and request shares that are served from each life on.
+    block_gap_s, block_gap_count : ndarray
+        Gaps between uses of a block in rising order, and blocks of each [s], [1].
+    lru : ndarray, shape (unique_blocks + 1, 3)
+        Tokens, request shares and blocks served by an LRU cache of that many blocks.
+    hit_tokens : ndarray of int, shape (requests,)
+        Tokens served of each request, without limit of capacity [token].
+    """
+
+    requests: int
+    input_tokens: int
+    block_tokens: int
+    accesses: int
+    unique_blocks: int
+    prefixes: bool
+    ttl_s: float
+    gap_s: Floats
+    gap_hits: Floats
+    gap_request: Ints
+    gap_tokens: Floats
+    gap_share: Floats
+    block_gap_s: Floats
+    block_gap_count: Floats
+    lru: Floats
+    hit_tokens: Ints
+
+
+def dense_runs(runs: Runs) -> tuple[Runs, int]:
+    """Renumber ids without gaps, runs staying runs.
+
+    Parameters
+    ----------
+    runs : tuple of ndarray
+        ``run_indptr, run_start, run_count``.
+
+    Returns
+    -------
+    tuple
+        The runs, and how many ids there are at most.
+
+    Examples
+    --------
+    >>> runs = np.array([0, 2]), np.array([10**15, 5]), np.array([2, 3])
+    >>> (indptr, start, count), ids = dense_runs(runs)
+    >>> start.tolist(), ids
+    ([3, 0], 5)
+    """
+    indptr, start, count = runs
+    order = np.argsort(start, kind="stable")
+    ends = np.maximum.accumulate((start + count)[order])
+    opens = np.ones(len(order), dtype=bool)
+    opens[1:] = start[order][1:] > ends[:-1]
+    island = np.cumsum(opens) - 1
+    first = start[order][opens]
+    final = ends[np.append(np.flatnonzero(opens)[1:] - 1, len(order) - 1)]
+    offset = np.cumsum(final - first) - (final - first)
+    moved = np.empty_like(start)
+    moved[order] = start[order] - first[island] + offset[island]
+    return (indptr, moved, count), int((final - first).sum())
+
+
+def require_blocks(trace: Trace) -> None:
+    """Refuse a trace whose prompts have no block ids.
+
+    >>> from headway.simulation.trace import make_trace
+    >>> require_blocks(make_trace("plain", [0], [10], [1]))
+    Traceback (most recent call last):
+    headway.facts.errors.InputError: plain: 'no block ids' is not accepted: expected prompts whose blocks have ids
+    """
+    if not len(trace.run_start):
+        raise InputError(trace.name, "no block ids", "prompts whose blocks have ids")
+    if np.isnan(trace.arrival_s).any():
+        raise InputError(trace.name, "a closed loop", "arrivals as recorded: read the trace without closed")
+
+
+def measure_reuse(trace: Trace, *, ttl_s: float = np.inf, least_tokens: int = 0) -> Reuse:
+    """Pass over a trace once, in the order of arrival.
+
+    Stack distances after Mattson et al. (1970), on runs of ids.
+
+    Parameters
+    ----------
+    trace : Trace
+        With block ids and known arrivals.
+    ttl_s : float
+        Longest life of an entry since its last use [s].
+    least_tokens : int
+        Prompts below it neither read nor write the cache [token].
+
+    Returns
+    -------
+    Reuse
+        For :func:`ttl_hit_rate`, :func:`lru_hit_rate` and :func:`held_token_seconds`.
+
+    Raises
+    ------
+    InputError
+        If prompts have no ids, or arrivals are not known.
+
+    References
+    ----------
+    Mattson, Gecsei, Slutz, Traiger (1970), "Evaluation techniques for storage hierarchies", IBM Systems Journal 9(2).
+
+    Examples
+    --------
+    >>> from headway.simulation.trace import make_trace
+    >>> trace = make_trace(
+    ...     "t",
+    ...     [0, 10, 20],
+    ...     [32, 32, 32],
+    ...     [1, 1, 1],
+    ...     block_tokens=16,
+    ...     blocks=[0, 1, 0, 2, 0, 1],
+    ...     block_indptr=[0, 2, 4, 6],
+    ... )
+    >>> found = measure_reuse(trace)
+    >>> found.hit_tokens.tolist(), ttl_hit_rate(found, [5, 10, 20]).tokens_pooled.round(3).tolist()
+    ([0, 16, 32], [0.0, 0.333, 0.5])
+    """
+    from headway.simulation._reuse import general_pass, reuse_pass
+
+    require_blocks(trace)
+    (indptr, start, count), ids = dense_runs(trace.runs)
+    life = float(single("ttl_s", ttl_s))
+    if not np.isinf(life):
+        not_negative("ttl_s", life, "s")
+    call = (trace.arrival_s, trace.input_tokens, indptr, start, count, ids, trace.block_tokens, life, int(least_tokens))
+    found = reuse_pass(*call)
+    prefixes = bool(found[0])
+    if not prefixes:
+        found = general_pass(*call)
+    _, hit_tokens, gaps, raw, by_distance, last = found
+    order, block_order = np.argsort(gaps[:, 0], kind="stable"), np.argsort(raw[:, 0], kind="stable")
+    return Reuse(
+        requests=len(trace),
+        input_tokens=int(trace.input_tokens.sum()),
+        block_tokens=trace.block_tokens,
+        accesses=int(trace.run_count.sum()),
+        unique_blocks=int((last >= 0).sum()),
+        prefixes=prefixes,
+        ttl_s=life,
+        gap_s=gaps[order, 0],
+        gap_hits=gaps[order, 1],
+        gap_request=gaps[order, 3].astype(np.int64),
+        gap_tokens=np.cumsum(gaps[order, 1]),
+        gap_share=np.cumsum(gaps[order, 2]),
+        block_gap_s=raw[block_order, 0],
+        block_gap_count=raw[block_order, 1],
+        lru=np.cumsum(np.cumsum(by_distance, axis=0), axis=0),
+        hit_tokens=hit_tokens,
+    )
+
+
+def ttl_hit_rate(reuse: Reuse, ttl_s: ArrayLike) -> HitRate:
+    """Share served by a cache without limit of capacity whose entries live `ttl_s` after their last use.
+
+    Parameters
+    ----------
+    reuse : Reuse
+        Of :func:`measure_reuse`.
+    ttl_s : array_like
+        Lives, up to the one the pass allowed; ``inf`` for no expiry [s].
+
+    Returns
+    -------
+    HitRate
+        Of the shape of `ttl_s`; blocks are not counted.
+
+    Examples
+    --------
+    See :func:`measure_reuse`.
+
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> ttl_hit_rate(measure_reuse(one), np.inf).tokens_per_request
+    0.5
+    """
+    at = np.searchsorted(reuse.gap_s, np.asarray(ttl_s, dtype=float), side="right")
+    tokens = np.concatenate([[0.0], reuse.gap_tokens])[at] / reuse.input_tokens
+    share = np.concatenate([[0.0], reuse.gap_share])[at] / reuse.requests
+    return HitRate(*together(tokens, share, np.full(np.shape(tokens), np.nan)))
+
+
+def lru_hit_rate(reuse: Reuse, capacity_tokens: ArrayLike) -> HitRate:
+    """Share served by a cache of some capacity that drops the least recently used block first.
+
+    Parameters
+    ----------
+    reuse : Reuse
+        Of :func:`measure_reuse`, whose life also holds here.
+    capacity_tokens : array_like
+        Whole blocks are held; ``inf`` for no limit [token].
+
+    Returns
+    -------
+    HitRate
+        Of the shape of `capacity_tokens`.
+
+    Examples
+    --------
+    >>> from headway.simulation.trace import make_trace
+    >>> trace = make_trace(
+    ...     "t", [0, 1, 2], [16, 16, 16], [1, 1, 1], block_tokens=16, blocks=[0, 1, 0], block_indptr=[0, 1, 2, 3]
+    ... )
+    >>> lru_hit_rate(measure_reuse(trace), [16, 32]).tokens_pooled.round(3).tolist()
+    [0.0, 0.333]
+    """
+    capacity = np.asarray(capacity_tokens, dtype=float)
+    if np.isnan(capacity).any() or (capacity < 0).any():
+        not_negative("capacity_tokens", capacity, "token")
+    most = float(reuse.block_tokens * (len(reuse.lru) - 1))
+    blocks = (np.minimum(capacity, most) // reuse.block_tokens).astype(np.int64)
+    held = reuse.lru[blocks]
+    return HitRate(
+        *together(held[..., 0] / reuse.input_tokens, held[..., 1] / reuse.requests, held[..., 2] / reuse.accesses)
+    )
+
+
+def held_token_seconds(reuse: Reuse, ttl_s: ArrayLike) -> Numbers:
+    """Token-seconds that a cache holds over the trace when entries live `ttl_s` after their last use.
+
+    ``sum over uses of min(gap to the next use, T)``, the last use of a block holding it for ``T``.
+
+    Parameters
+    ----------
+    reuse : Reuse
+        Of :func:`measure_reuse`.
+    ttl_s : array_like
+        Lives [s].
+
+    Returns
+    -------
+    float or ndarray
+        [token s].
+
+    Examples
+    --------
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> held_token_seconds(measure_reuse(one), [5, 20]).tolist()
+    [160.0, 464.0]
+    """
+    life = np.asarray(not_negative("ttl_s", ttl_s, "s"), dtype=float)
+    at = np.searchsorted(reuse.block_gap_s, life, side="right")
+    seconds = np.concatenate([[0.0], np.cumsum(reuse.block_gap_s * reuse.block_gap_count)])[at]
+    within = np.concatenate([[0.0], np.cumsum(reuse.block_gap_count)])
+    longer = (within[-1] - within[at] + reuse.unique_blocks) * life
+    return plain(reuse.block_tokens * (seconds + longer))
+
+
+def reuse_interval(reuse: Reuse, shares: ArrayLike) -> Numbers:
+    """Gaps between two uses of a block below which these shares of all block reuses lie.
+
+    Parameters
+    ----------
+    reuse : Reuse
+        Of :func:`measure_reuse`.
+    shares : array_like
+        From 0 to 1 [1].
+
+    Returns
+    -------
+    float or ndarray
+        [s]; NaN where no block is reused.
+
+    Examples
+    --------
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> reuse_interval(measure_reuse(one), 0.5)
+    9.0
+    """
+    wanted = np.asarray(shares, dtype=float)
+    if not len(reuse.block_gap_s):
+        return plain(np.full(wanted.shape, np.nan))
+    mass = np.cumsum(reuse.block_gap_count)
+    at = np.searchsorted(mass, wanted * mass[-1], side="left")
+    return plain(reuse.block_gap_s[np.minimum(at, len(mass) - 1)])
+
+
+def ttl_for_share(reuse: Reuse, share: float) -> float:
+    """Shortest life that serves `share` of what a cache without limits would; 0 where nothing is reused [s].
+
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> ttl_for_share(measure_reuse(one), 0.95)
+    9.0
+    """
+    if not len(reuse.gap_s):
+        return 0.0
+    at = np.searchsorted(reuse.gap_tokens, positive("share", single("share", share)) * reuse.gap_tokens[-1])
+    return float(reuse.gap_s[min(int(at), len(reuse.gap_s) - 1)])
+
+
+def request_hit_tokens(reuse: Reuse, ttl_s: float) -> Ints:
+    """Input tokens of each request served by a cache without limit of capacity and lives of `ttl_s` [token].
+
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> request_hit_tokens(measure_reuse(one), 5).tolist(), request_hit_tokens(measure_reuse(one), 9).tolist()
+    ([0, 0], [0, 16])
+    """
+    at = np.searchsorted(reuse.gap_s, ttl_s, side="right")
+    hits = np.bincount(reuse.gap_request[:at], weights=reuse.gap_hits[:at], minlength=reuse.requests)
+    return np.asarray(hits, dtype=np.int64)

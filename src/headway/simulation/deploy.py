@@ -1,0 +1,167 @@
+"""From a model on a system to what the loop needs: step times, cache blocks, engines; or why there is no room."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from headway.facts.check import whole
+from headway.facts.efficiency import Efficiency, efficiency_of
+from headway.facts.errors import LayoutError
+from headway.facts.hardware import System
+from headway.facts.model import Model
+from headway.facts.precision import Precision
+from headway.physics.attention import kv_bytes
+from headway.physics.layout import Layout
+from headway.physics.memory import memory_use
+from headway.simulation.replay import Fleet
+from headway.simulation.scheduler import Scheduler
+from headway.simulation.step_times import StepTimes, step_times
+from headway.simulation.trace import Trace
+
+# One way over PCIe per chip, measured by vLLM's offloading connector (blog of 2026-01-08): 50 GB/s.
+_HOST_BANDWIDTH = 50e9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deployment:
+    """A fleet that is ready to replay a trace, or the reason why it cannot exist.
+
+    Parameters
+    ----------
+    feasible : bool
+    reason : str
+        Empty where feasible.
+    times : StepTimes or None
+    fleet : Fleet
+    chips : int
+        Chips of all engines [1].
+    block_bytes : float
+        Cache of one block on one chip [B].
+    assumptions : tuple of str
+    """
+
+    feasible: bool
+    reason: str
+    times: StepTimes | None
+    fleet: Fleet
+    chips: int
+    block_bytes: float
+    assumptions: tuple[str, ...]
+
+
+def deploy(
+    model: Model,
+    system: System,
+    layout: Layout,
+    trace: Trace,
+    scheduler: Scheduler,
+    *,
+    replicas: int = 1,
+    prefillers: int = 0,
+    precision: Precision | None = None,
+    efficiency: Efficiency | None = None,
+    blocks: int | None = None,
+) -> Deployment:
+    """Tabulate the steps of a deployment and count its cache blocks.
+
+    Blocks are what weights, activations and the reserve leave of the fullest chip
+    (:func:`headway.physics.memory.memory_use`), over the bytes of a block at the trace's mean length.
+
+    Parameters
+    ----------
+    model, system, layout, precision, efficiency
+        As in :func:`headway.physics.step.decode_step`.
+    trace : Trace
+        What will be served: its longest request sizes the table.
+    scheduler : Scheduler
+    replicas, prefillers : int
+        Engines, and those of them that only prefill [1].
+    blocks : int, optional
+        Cache blocks of a rank as the engine reports them, instead of the memory model's [1].
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("one", [0.0], [1000], [100])
+    >>> found = deploy(model("llama-3.1-70b"), system("hgx-h200"), Layout(tp=8), one, Scheduler())
+    >>> found.feasible, found.chips
+    (True, 8)
+    >>> deploy(model("llama-3.1-70b"), system("hgx-h100"), Layout(), one, Scheduler()).reason[:20]
+    'no room for a cache:'
+    """
+    whole("replicas", replicas, most=4096)
+    whole("prefillers", prefillers, least=0, most=replicas - 1)
+    eff, formats = efficiency or efficiency_of(system), precision or model.precision
+    dp = int(layout.dp)
+    lengths = trace.input_tokens + trace.output_tokens
+    longest, mean = (int(lengths.max()), float(lengths.mean())) if len(trace) else (2, 2.0)
+    block = trace.block_tokens if scheduler.prefix_cache and trace.block_tokens else scheduler.block_tokens
+    rows = float(max(scheduler.token_budget, scheduler.max_seqs))
+    bare = memory_use(model, system, layout, 0, 1.0, new_tokens=rows, precision=formats)
+    full = memory_use(model, system, layout, dp, mean, new_tokens=rows, precision=formats)
+    block_bytes = float(full.kv) / mean * block
+    room = float(bare.capacity - bare.weights - bare.activations - bare.reserve)
+    found = blocks if blocks is not None else (int(room // block_bytes) if block_bytes else 0)
+    chips = int(layout.chips) * replicas
+    wire = _wire(system, eff, chips)
+    token_bytes = float(kv_bytes(model, mean, formats.kv)) / mean / (int(layout.tp) * int(layout.cp))
+    fleet = Fleet(
+        engines=replicas,
+        prefillers=prefillers,
+        ranks=dp,
+        blocks=max(found, 0),
+        swap_token_s=token_bytes / _HOST_BANDWIDTH,
+        send_token_s=token_bytes / wire if prefillers else 0.0,
+        send_latency_s=system.network_latency if prefillers else 0.0,
+    )
+    reason = _why_not(model, layout, found, block, longest, room, bare.reason())
+    times = None
+    if not reason:
+        prompt = int(trace.input_tokens.max()) + int(trace.output_tokens.max()) + 1 if len(trace) else 1
+        times = step_times(
+            model,
+            system,
+            layout,
+            max_seqs=scheduler.max_seqs,
+            token_budget=scheduler.token_budget,
+            longest=longest,
+            longest_prompt=prompt if scheduler.policy == "prefill-first" else 0,
+            draft=scheduler.draft,
+            precision=formats,
+            efficiency=eff,
+        )
+    return Deployment(not reason, reason, times, fleet, chips, block_bytes, _assumptions(scheduler, dp, prefillers))
+
+
+def _wire(system: System, eff: Efficiency, chips: int) -> float:
+    if chips > system.domain_size and system.network_bandwidth:
+        return system.network_bandwidth * eff.network
+    return system.link_bandwidth * eff.link
+
+
+def _why_not(model: Model, layout: Layout, blocks: int, block: int, longest: int, room: float, short: str) -> str:
+    """Why nothing can be served; empty where something can."""
+    if int(layout.pp) != 1 or int(layout.micro_batches) != 1:
+        raise LayoutError("layout", layout.label(), "a replica without pipeline stages and half batches")
+    if short or blocks < 1:
+        return f"no room for a cache: {short or f'{room / 1e9:.3g} GB are left beside the weights of {model.name}'}"
+    if math.ceil((longest + 1) / block) + 1 > blocks:
+        return f"the longest request has {longest:,} tokens, the cache of an engine {blocks * block:,}"
+    return ""
+
+
+def _assumptions(scheduler: Scheduler, dp: int, prefillers: int) -> tuple[str, ...]:
+    found = [
+        "a step is the sum of its operators; uniform routing of experts",
+        "answers are not kept for later prompts; prompts are, by the trace's block ids",
+    ]
+    if scheduler.draft:
+        found.append("drafts are accepted at their mean in every pass")
+    if dp > 1:
+        found.append("attention-data ranks step together and wait for the slowest")
+    if prefillers:
+        found.append("a cache travels after its prefill, one flow at the full rate of a chip's link")
+    return tuple(found)

@@ -1,0 +1,348 @@
+"""Replay a trace against engines: every request's times, and what the engines did meanwhile.
+
+Two implementations of the same rules: a compiled loop whose step costs the same whatever the batch, and a plain one
+that walks every sequence (:mod:`headway.simulation.plain`), the oracle. Their times are equal to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from headway.facts.check import not_negative, whole
+from headway.facts.errors import InputError
+from headway.simulation import _loop
+from headway.simulation._state import (
+    AREA,
+    BUSY,
+    COMPUTED,
+    DECODED,
+    ENGINE,
+    FIRST,
+    HIT,
+    LAST,
+    LAST_END,
+    PREEMPTED,
+    QUEUED,
+    SAMPLED,
+    SERVED,
+    START,
+    STEPS,
+    Floats,
+    Ints,
+    Rules,
+    Times,
+    Work,
+    fresh_state,
+)
+from headway.simulation.plain import play
+from headway.simulation.scheduler import ROUTERS, Scheduler
+from headway.simulation.step_times import StepTimes
+from headway.simulation.trace import Trace
+
+Progress = Callable[[int, int, float], None]
+#: Events between two looks at the clock and the keyboard.
+_SLICE = 200_000
+_MOST_PASSES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Engines that share the work, and what joins them.
+
+    Parameters
+    ----------
+    engines : int
+        Replicas, prefilling and decoding both unless `prefillers` are set apart [1].
+    prefillers : int
+        Replicas that only prefill; their caches travel to the others [1].
+    ranks : int
+        Schedulers of one replica that step together (attention-data ranks) [1].
+    blocks : int
+        Cache blocks of one rank; 0 for no limit [1].
+    swap_token_s, send_token_s : float
+        Seconds to move the cache of one token to or from host memory, and to a decoding replica [s].
+    send_latency_s : float
+        Seconds before the first byte of a cache arrives [s].
+
+    Examples
+    --------
+    >>> Fleet(engines=2, ranks=4).schedulers
+    8
+    """
+
+    engines: int = 1
+    prefillers: int = 0
+    ranks: int = 1
+    blocks: int = 0
+    swap_token_s: float = 0.0
+    send_token_s: float = 0.0
+    send_latency_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse fleets without a decoding engine."""
+        whole("engines", self.engines, most=4096)
+        whole("ranks", self.ranks, most=1024)
+        whole("prefillers", self.prefillers, least=0, most=self.engines - 1)
+        whole("blocks", self.blocks, least=0)
+        for name in ("swap_token_s", "send_token_s", "send_latency_s"):
+            not_negative(name, getattr(self, name), "s")
+
+    @property
+    def schedulers(self) -> int:
+        """Ranks of all replicas [1]."""
+        return self.engines * self.ranks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """What happened.
+
+    Parameters
+    ----------
+    trace : Trace
+    scheduler, fleet
+        The rules.
+    queued_s, start_s, first_s, last_s : ndarray, shape (n,)
+        Arrival, first step, first token, last token of each request; NaN for those not served [s].
+    hit_tokens, preemptions, engine : ndarray of int, shape (n,)
+        Prompt tokens found in the cache, times sent back, and the scheduler that served it.
+    rejected : ndarray of bool, shape (n,)
+        Requests that no engine can hold.
+    busy_s : ndarray, shape (schedulers,)
+        Time in steps [s].
+    gaps : ndarray of int
+        Histogram of gaps between tokens, 100 bins in each decade from 1 us.
+    occupancy_s, trains : ndarray, shape (101,)
+        Time, and steps, by share of seats taken in percent.
+    series : ndarray, shape (k, 7)
+        Time, running, waiting, blocks held, blocks kept without a user, tokens decoded and requests done so far.
+    steps, decoded_tokens, computed_tokens : int
+        Steps, decode passes of sequences, prompt tokens computed (again after preemptions) [1].
+    area : float
+        Time integral of the requests in the system [s].
+    end_s : float
+        End of the last step [s].
+    complete : bool
+        Whether every request was served or rejected.
+    """
+
+    trace: Trace
+    scheduler: Scheduler
+    fleet: Fleet
+    queued_s: Floats
+    start_s: Floats
+    first_s: Floats
+    last_s: Floats
+    hit_tokens: Ints
+    preemptions: Ints
+    engine: Ints
+    rejected: Any
+    busy_s: Floats
+    gaps: Ints
+    occupancy_s: Floats
+    trains: Ints
+    series: Floats
+    steps: int
+    decoded_tokens: int
+    computed_tokens: int
+    area: float
+    end_s: float
+    complete: bool
+
+
+def replay(
+    trace: Trace,
+    times: StepTimes,
+    scheduler: Scheduler | None = None,
+    fleet: Fleet | None = None,
+    *,
+    engine: Literal["compiled", "plain"] = "compiled",
+    progress: Progress | None = None,
+) -> Replay:
+    """Serve every request of a trace.
+
+    Parameters
+    ----------
+    trace : Trace
+    times : StepTimes
+        Of one rank.
+    scheduler : Scheduler, optional
+    fleet : Fleet, optional
+        One engine without a memory limit where not given.
+    engine : {"compiled", "plain"}
+        The loop, or its oracle (which keeps requests' times only).
+    progress : callable, optional
+        Called now and then with requests done, requests in all, and the simulated time [s].
+
+    Returns
+    -------
+    Replay
+        After an interrupt (Ctrl-C) with what was served until then.
+
+    Examples
+    --------
+    >>> from headway.simulation.step_times import fixed_times
+    >>> from headway.simulation.trace import make_trace
+    >>> two = make_trace("two", [0.0, 0.005], [100, 100], [3, 1])
+    >>> done = replay(two, fixed_times(0.02), Scheduler(max_seqs=8))
+    >>> done.first_s.round(3).tolist(), done.last_s.round(3).tolist()
+    ([0.02, 0.04], [0.06, 0.04])
+    """
+    rule, engines = scheduler or Scheduler(), fleet or Fleet()
+    work, rules, rejected = prepare(trace, rule, engines)
+    table = Times(times.linear, times.head, times.decode, times.prefill, times.context_top, times.new_top)
+    _check_table(work, rules, table)
+    if engine == "plain":
+        return _result(trace, rule, engines, rejected, play(work, rules, table), True)
+    state, more = fresh_state(work, rules), True
+    served = int(work.tokens.size)
+    try:
+        while more:
+            more = bool(_loop.advance(state, work, rules, table, _SLICE))
+            if progress is not None:
+                progress(int(state.counts[SERVED]), served, float(state.clock[0]))
+    except KeyboardInterrupt:
+        pass
+    return _result(trace, rule, engines, rejected, state, not more)
+
+
+def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rules, Any]:
+    """Arrays and numbers of a run, and which requests no engine can hold (followers of those included).
+
+    >>> from headway.simulation.trace import make_trace
+    >>> work, rules, rejected = prepare(make_trace("t", [0.0], [100], [3]), Scheduler(), Fleet(blocks=4))
+    >>> rejected.tolist()
+    [True]
+    """
+    cache = scheduler.prefix_cache and trace.block_tokens > 0
+    block = trace.block_tokens if cache else scheduler.block_tokens
+    limit = fleet.blocks or int((trace.input_tokens + trace.output_tokens).sum() // block + 2 * len(trace) + 2)
+    need = -(-(trace.input_tokens + trace.output_tokens + 1) // block) + 1
+    rejected = _with_followers(trace, need > limit)
+    kept = np.flatnonzero(~rejected)
+    number = np.full(len(trace) + 1, -1, dtype=np.int64)
+    number[kept] = np.arange(kept.size)
+    children, following = _children(number[trace.after[kept]], kept.size)
+    counts = trace.block_counts[kept] if cache else np.zeros(kept.size, dtype=np.int64)
+    ids = _dense(trace, kept) if cache else np.zeros(0, dtype=np.int32)
+    gain = scheduler.acceptance
+    emitted = 1 + np.ceil((np.maximum(trace.output_tokens[kept], 1) - 1) / gain).astype(np.int64)
+    if emitted.size and int(emitted.max()) > _MOST_PASSES:
+        raise InputError("output_tokens", int(emitted.max()), f"at most {_MOST_PASSES} passes in one request")
+    work = Work(
+        arrival=np.where(trace.after[kept] >= 0, np.nan, trace.arrival_s[kept]),
+        tokens=trace.input_tokens[kept].copy(),
+        emitted=emitted,
+        lane=np.clip(trace.priority[kept], 0, scheduler.lanes - 1),
+        session=trace.session[kept],
+        think=trace.think_s[kept],
+        first_child=children,
+        next_child=following,
+        pointer=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        ids=ids,
+    )
+    rules = Rules(
+        together=scheduler.policy == "chunked",
+        whole=scheduler.policy == "prefill-first",
+        when_empty=scheduler.policy == "static",
+        max_seqs=scheduler.max_seqs,
+        budget=scheduler.token_budget,
+        block=block,
+        blocks=limit,
+        watermark=int(np.floor(scheduler.watermark * limit)),
+        cache=bool(cache),
+        swap=scheduler.preemption == "swap",
+        period=float(scheduler.period_s),
+        lanes=scheduler.lanes,
+        router=list(ROUTERS).index(scheduler.router),
+        engines=fleet.schedulers,
+        prefillers=fleet.prefillers * fleet.ranks,
+        ranks=fleet.ranks,
+        queries=1 + scheduler.draft,
+        gain=float(gain),
+        pass_block=max(1, int(block / gain)),
+        swap_token_s=float(fleet.swap_token_s),
+        send_token_s=float(fleet.send_token_s),
+        send_latency=float(fleet.send_latency_s),
+    )
+    return work, rules, rejected
+
+
+def _check_table(work: Work, rules: Rules, table: Times) -> None:
+    """A step table must have room for the fullest step."""
+    longest = int((work.tokens + work.emitted).max()) if rules.whole and work.tokens.size else 0
+    tokens = max(rules.budget, longest) + rules.max_seqs * rules.queries
+    if table.linear.size < min(tokens, rules.budget + 1) or table.decode.shape[0] <= rules.max_seqs:
+        raise InputError("step times", f"a table for {table.decode.shape[0] - 1} sequences", "one for the scheduler")
+    if rules.whole and table.linear.size <= longest:
+        raise InputError("step times", f"a table for {table.linear.size - 1} tokens", f"one for prompts of {longest}")
+
+
+def _with_followers(trace: Trace, bad: Any) -> Any:
+    """Those that are bad, and whoever waits for one of them."""
+    found = bad.copy()
+    for i in np.flatnonzero(trace.after >= 0) if bad.any() else ():
+        found[i] = found[i] or found[trace.after[i]]
+    return found
+
+
+def _children(parents: Ints, n: int) -> tuple[Ints, Ints]:
+    """First follower of each request, and the next with the same predecessor."""
+    first, following = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+    for i in np.flatnonzero(parents >= 0)[::-1]:
+        following[i] = first[parents[i]]
+        first[parents[i]] = i
+    return first, following
+
+
+def _dense(trace: Trace, kept: Ints) -> Any:
+    """Block ids as small whole numbers, in the order of the requests kept."""
+    ids, start = trace.blocks, trace.block_indptr
+    if kept.size < len(trace):
+        ids = np.concatenate([ids[start[i] : start[i + 1]] for i in kept]) if kept.size else ids[:0]
+    if not ids.size:
+        return np.zeros(0, dtype=np.int32)
+    top = int(ids.max()) + 1
+    if top > 4 * ids.size:
+        return np.unique(ids, return_inverse=True)[1].astype(np.int32)
+    seen = np.zeros(top, dtype=bool)
+    seen[ids] = True
+    return (np.cumsum(seen, dtype=np.int32) - 1)[ids].astype(np.int32)
+
+
+def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: Any, complete: bool) -> Replay:
+    kept = ~rejected
+
+    def spread(values: Any, missing: float) -> Any:
+        full = np.full(len(trace), missing, dtype=values.dtype)
+        full[kept] = values
+        return full
+
+    return Replay(
+        trace,
+        rule,
+        fleet,
+        spread(state.when[:, QUEUED], np.nan),
+        spread(state.when[:, START], np.nan),
+        spread(state.when[:, FIRST], np.nan),
+        spread(state.when[:, LAST], np.nan),
+        spread(state.seq[:, HIT], 0),
+        spread(state.seq[:, PREEMPTED], 0),
+        spread(state.seq[:, ENGINE], -1),
+        rejected,
+        state.spent[:, BUSY],
+        state.gaps,
+        state.occupancy,
+        state.trains,
+        state.samples[: state.counts[SAMPLED]],
+        int(state.counts[STEPS]),
+        int(state.counts[DECODED]),
+        int(state.counts[COMPUTED]),
+        float(state.clock[AREA]),
+        float(state.clock[LAST_END]),
+        complete,
+    )

@@ -1,0 +1,1 @@
+"""One module per chapter, each with a ``CHAPTER``; see docs/board.md on how to add one."""

@@ -1,0 +1,135 @@
+"""The pages: a shell with its first answer inside, and the same as one file that needs no server."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from headway import __version__
+from headway.facts.errors import InputError
+from headway.web.document import answered, boot_document
+from headway.web.registry import chapter, chapters
+
+CLAIMS = "claims"
+_MODULES = ("units.js", "terms.js", "dom.js", "chart.js", "exports.js", "controls.js", "view.js", "claims.js", "app.js")
+_ALONE = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def is_page(name: str) -> bool:
+    """Whether there is a page of this name; the empty name is the first chapter."""
+    return name in ("", CLAIMS) or name in chapters()
+
+
+@cache
+def static_names() -> frozenset[str]:
+    """Names of the files that the page loads."""
+    return frozenset(entry.name for entry in files("headway.web").joinpath("static").iterdir())
+
+
+def _read(name: str) -> str:
+    return files("headway.web").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _data(value: Any) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _contents(current: str) -> str:
+    rows = []
+    part = ""
+    for one in chapters().values():
+        if one.part != part:
+            part = one.part
+            rows.append(f'<li class="part">{escape(part)}</li>')
+        rows.append(_entry(one.id, one.title, current))
+    rows += ['<li class="part">Check</li>', _entry(CLAIMS, "Claims", current)]
+    return f'<nav aria-label="Contents"><ul>{"".join(rows)}</ul></nav>'
+
+
+def _entry(name: str, title: str, current: str) -> str:
+    here = ' aria-current="page"' if name == current else ""
+    return f'<li><a href="/{name}"{here}>{escape(title)}</a></li>'
+
+
+def _heading(name: str) -> tuple[str, str]:
+    if name == CLAIMS:
+        return "Claims", "What was said, what comes out when it is computed again, and with which numbers?"
+    one = chapter(name)
+    return one.title, one.question
+
+
+def _document(name: str, head: str, nav: str, boot: dict[str, Any], tail: str = "") -> str:
+    title, question = _heading(name)
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        f"<title>{escape(title)} · Headway</title>{head}</head><body>"
+        '<a class="skip" href="#main">Skip to the chapter</a>'
+        f'<header><a class="brand" href="/"><strong>Headway</strong> <span>board</span></a>{nav}</header>'
+        f'<main id="main" tabindex="-1"><div class="title"><h1>{escape(title)}</h1><p>{escape(question)}</p></div>'
+        '<div id="view"></div></main>'
+        f'<script type="application/json" id="boot">{_data(boot)}</script>{tail}</body></html>\n'
+    )
+
+
+def _first(name: str, given: dict[str, str]) -> dict[str, Any]:
+    if name == CLAIMS:
+        return {"answer": None, "error": None}
+    try:
+        return {"answer": answered(name, given), "error": None}
+    except InputError as error:
+        return {"answer": answered(name, {}), "error": {"error": str(error), "field": error.field}}
+
+
+def shell(name: str, given: dict[str, str]) -> str:
+    """The page of a chapter with the answer for its address inside."""
+    here = name or next(iter(chapters()))
+    preload = "".join(f'<link rel="modulepreload" href="/static/{m}">' for m in _MODULES)
+    head = (
+        '<link rel="stylesheet" href="/static/board.css"><link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
+        f'{preload}<script type="module" src="/static/app.js"></script>'
+    )
+    boot = {**_trimmed(here), "page": here, "alone": False, **_first(here, given)}
+    return _document(here, head, _contents(here), boot)
+
+
+def _trimmed(name: str) -> dict[str, Any]:
+    """What one page needs of the whole: its own chapter and no other."""
+    everything = boot_document()
+    return {**everything, "chapters": [c for c in everything["chapters"] if c["id"] == name]}
+
+
+def bundle() -> str:
+    """The modules as one script, in the order in which they need each other.
+
+    Modules import on one line and export names where they are declared, so that joining them is enough.
+    """
+    joined = "\n".join(_read(name) for name in _MODULES)
+    joined = re.sub(r"^import .*$", "", joined, flags=re.MULTILINE)
+    return re.sub(r"^export ", "", joined, flags=re.MULTILINE).replace("</script", "<\\/script")
+
+
+def alone(name: str, given: dict[str, str]) -> str:
+    """A chapter as one file that works from disk, without a server and without any request.
+
+    Raises
+    ------
+    InputError
+        If there is no such chapter, or a value cannot be used.
+    """
+    one = chapter(name)
+    boot = {**_trimmed(name), "page": name, "alone": True, "answer": answered(one.id, given), "error": None}
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{_ALONE}">'
+        f'<meta name="generator" content="headway {__version__}"><style>{_read("board.css")}</style>'
+    )
+    return _document(name, head, "", boot, f'<script type="module">{bundle()}</script>')

@@ -1,0 +1,122 @@
+"""The compiled loop against the plain oracle: every request's times, to the bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headway.simulation.read import read_trace
+from headway.simulation.replay import Fleet, Replay, replay
+from headway.simulation.scheduler import POLICIES, PREEMPTIONS, ROUTERS, Scheduler
+from headway.simulation.step_times import StepTimes, fixed_times
+from headway.simulation.trace import Trace, make_trace
+from headway.simulation.transform import select
+
+COMPARED = ("queued_s", "start_s", "first_s", "last_s", "hit_tokens", "preemptions", "engine", "busy_s")
+
+
+def rough_times(seed: int, seats: int, budget: int = 4096) -> StepTimes:
+    """A step table without any regularity."""
+    rng = np.random.default_rng(seed)
+    size = budget + seats * 8 + 5
+    return StepTimes(
+        linear=0.005 + 1e-5 * np.arange(size) + 1e-4 * rng.random(size),
+        head=1e-5 * rng.random(seats * 10),
+        decode=np.cumsum(np.cumsum(1e-5 * rng.random((seats + 1, 12)), 0), 1),
+        prefill=np.cumsum(np.cumsum(1e-4 * rng.random((9, 12)), 0), 1),
+        context_top=900.0,
+        new_top=float(budget),
+    )
+
+
+def random_blocks(rng: np.random.Generator, inputs: Any, size: int) -> tuple[list[int], list[int]]:
+    blocks: list[int] = []
+    starts = [0]
+    for i, tokens in enumerate(inputs.tolist()):
+        k = -(-tokens // size) if rng.random() < 0.5 else tokens // size
+        shared, family = int(rng.integers(0, k + 1)), int(rng.integers(0, 3))
+        blocks += [family * 1000 + j for j in range(shared)] + [10_000 + i * 100 + j for j in range(shared, k)]
+        starts.append(len(blocks))
+    return blocks, starts
+
+
+def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
+    rng = np.random.default_rng(seed)
+    n, seats = int(rng.integers(1, 60)), int(rng.integers(1, 16))
+    inputs, outputs = rng.integers(1, 300, n), rng.integers(0, 60, n)
+    arrival = np.sort(rng.random(n) * rng.choice([0.5, 5, 30]))
+    after, think, session = np.full(n, -1), np.zeros(n), np.full(n, -1)
+    if rng.random() < 0.5:
+        for i in range(1, n):
+            if rng.random() < 0.4:
+                after[i], think[i], arrival[i] = int(rng.integers(0, i)), rng.random(), np.nan
+        session = rng.integers(-1, 5, n)
+    size = int(rng.choice([0, 16, 32]))
+    blocks, starts = random_blocks(rng, inputs, size) if size else ([], [0] * (n + 1))
+    trace = make_trace(
+        "random", arrival, inputs, outputs, session=session, after=after, think_s=think,
+        priority=rng.integers(0, 3, n), block_tokens=size, blocks=blocks, block_indptr=starts,
+    )  # fmt: skip
+    draft = int(rng.choice([0, 0, 2]))
+    scheduler = Scheduler(
+        policy=str(rng.choice(list(POLICIES))),
+        max_seqs=seats,
+        token_budget=max(int(rng.choice([48, 64, 256, 2048])), seats * (1 + draft)),
+        watermark=float(rng.choice([0, 0.05])),
+        preemption=str(rng.choice(list(PREEMPTIONS))),
+        period_s=float(rng.choice([0, 0, 0.02])),
+        router=str(rng.choice(list(ROUTERS))),
+        lanes=int(rng.integers(1, 4)),
+        draft=draft,
+        acceptance=1.0 + (0.7 * draft if rng.random() < 0.7 else 0.0),
+    )
+    engines = int(rng.integers(1, 4))
+    fleet = Fleet(
+        engines=engines,
+        prefillers=int(rng.integers(0, engines)),
+        ranks=int(rng.integers(1, 3)),
+        blocks=int(rng.choice([0, 30, 40, 60, 200])),
+        swap_token_s=1e-5,
+        send_token_s=1e-5,
+        send_latency_s=1e-3,
+    )
+    return trace, scheduler, fleet
+
+
+def assert_equal(one: Replay, other: Replay) -> None:
+    for name in COMPARED:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one.steps == other.steps
+    assert one.computed_tokens == other.computed_tokens
+    assert one.decoded_tokens == other.decoded_tokens
+
+
+@pytest.mark.parametrize("first", range(0, 200, 20))
+def test_random_workloads(first: int) -> None:
+    """Every policy, router, preemption, pool and closed loop; and every request served once, or rejected."""
+    for seed in range(first, first + 20):
+        trace, scheduler, fleet = random_case(seed)
+        times = rough_times(seed, scheduler.max_seqs)
+        found = replay(trace, times, scheduler, fleet)
+        assert_equal(found, replay(trace, times, scheduler, fleet, engine="plain"))
+        served = np.isfinite(found.last_s)
+        assert np.array_equal(served, ~found.rejected)
+        assert (found.queued_s[served] <= found.start_s[served]).all()
+        assert (found.start_s[served] < found.first_s[served]).all()
+        assert (found.first_s[served] <= found.last_s[served]).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["azure2023_conv.csv.gz", "mooncake_conversation.jsonl.gz", "vllm_measured_RTX4090_Llama-3_1-8B.json.gz"]
+)
+def test_slices_of_open_traces(shared: Path, name: str) -> None:
+    path = shared / "data" / "traces" / name
+    trace = read_trace(path)
+    part = select(trace, slice(100, 160))
+    scheduler = Scheduler(max_seqs=16, token_budget=2048)
+    fleet = Fleet(engines=2, blocks=int(4 * part.input_tokens.max() // max(part.block_tokens, 16)))
+    times = fixed_times(0.01, 1e-6)
+    assert_equal(replay(part, times, scheduler, fleet), replay(part, times, scheduler, fleet, engine="plain"))

@@ -1,0 +1,133 @@
+"""Step time against published runs, the search, reinforcement learning, operations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headway.evidence.measurements import open_training
+from headway.evidence.training_predict import training_predictions, training_summary
+from headway.facts.errors import InputError
+from headway.facts.models import model
+from headway.facts.systems import system
+from headway.physics.layout import Layout
+from headway.training.operations import checkpointing, run_cost
+from headway.training.plan import plan_training, rank_of
+from headway.training.recipe import Recipe
+from headway.training.rl import Rollouts, answer_lengths, rl_run, sample_round
+from headway.training.step import train_estimate
+
+LLAMA, H100 = model("llama-3.1-405b"), system("hgx-h100")
+SMALL = model("llama-3.1-8b")
+
+
+def test_open_rows_are_within_the_bar() -> None:
+    summary = {(s.group, s.metric): s for s in training_summary(training_predictions(open_training()))}
+    found = summary["all", "step"]
+    assert found.covered == 184
+    assert found.median_ape is not None
+    assert found.median_ape <= 0.12
+    assert found.p90_ape is not None
+    assert found.p90_ape <= 0.30
+
+
+def test_the_published_recipe_is_among_the_best() -> None:
+    search = plan_training(LLAMA, H100, 16384, 2048, 8192, policies=("store", "selective", "full"))
+    recipe = Recipe("interleaved", 7, 1, "store", 1)
+    published = train_estimate(LLAMA, H100, Layout(tp=8, pp=16, dp=128), 2048, 8192, recipe)
+    assert rank_of(search, float(published.seconds)) <= 0.05
+    assert published.seconds <= 1.05 * search.plans[0].step.seconds
+
+
+def test_a_search_is_the_step_element_by_element() -> None:
+    search = plan_training(SMALL, H100, 64, 128, 8192)
+    for plan in search.plans:
+        again = train_estimate(SMALL, H100, plan.layout, 128, 8192, plan.recipe)
+        assert float(again.seconds) == pytest.approx(float(plan.step.seconds), rel=1e-12)
+        assert int(plan.layout.chips) == 64
+    assert (np.diff(search.step_seconds) >= 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([1, 2, 4, 8]), st.sampled_from([1, 2, 4]), st.sampled_from([1, 2, 4]), st.integers(1, 4))
+def test_parts_sum_and_utilisation_is_below_one(tp: int, pp: int, dp: int, rounds: int) -> None:
+    step = train_estimate(SMALL, H100, Layout(tp=tp, pp=pp, dp=dp), dp * pp * rounds, 4096)
+    assert float(sum(v for _, v in step.parts)) == pytest.approx(float(step.seconds), rel=1e-12)
+    assert 0 < float(step.mfu) < 1
+    assert float(step.tokens) == dp * pp * rounds * 4096
+
+
+def test_recomputing_costs_time_and_saves_memory() -> None:
+    place = Layout(tp=8, pp=16, dp=8)
+    kept, again, back = (
+        train_estimate(LLAMA, H100, place, 128, 8192, Recipe(recompute=r)) for r in ("store", "full", "reversible")
+    )
+    assert 1.2 < again.seconds / kept.seconds < 1.4
+    assert back.seconds == again.seconds
+    assert back.memory.activations < again.memory.activations < kept.memory.activations
+
+
+@pytest.mark.parametrize(
+    ("layout", "batch", "said"),
+    [
+        (Layout(tp=3), 8, "divisor of"),
+        (Layout(dp=3), 8, "a multiple of dp x micro_batch = 3"),
+        (Layout(pp=64), 64, "at most 32 layers"),
+        (Layout(ep=2, dp=2), 8, "has no experts"),
+        (Layout(), -4, "above 0"),
+    ],
+)
+def test_layouts_that_do_not_divide(layout: Layout, batch: int, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        train_estimate(SMALL, H100, layout, batch, 4096)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_fits_is_a_value() -> None:
+    search = plan_training(LLAMA, H100, 8, 64, 8192)
+    assert not search.plans
+    assert "nothing fits" in search.reason
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(0.0, 1.0), st.integers(0, 4), st.integers(1, 4), st.booleans())
+def test_tokens_sampled_are_trained_or_dropped(kept: float, staleness: int, replicas: int, colocated: bool) -> None:
+    plan = Rollouts(mean=512.0, per_replica=32, kept=kept, staleness=staleness, colocated=colocated)
+    run = rl_run(SMALL, H100, Layout(), replicas, Layout(dp=replicas), plan)
+    assert run.sampled == run.trained + run.dropped
+    assert run.sampled == replicas * int(answer_lengths(plan, 32).sum())
+    assert run.round_seconds >= max(run.rollout_seconds, run.train_seconds)
+    assert run.coefficient == pytest.approx(2 + 6 * run.trained / run.sampled)
+    assert 0 < run.efficiency < 1
+
+
+def test_stragglers_cost_and_staleness_mends() -> None:
+    even, tail = (sample_round(SMALL, H100, Layout(), Rollouts(mean=2048.0, spread=s)) for s in (0.0, 1.2))
+    assert tail.seconds / tail.tokens > even.seconds / even.tokens
+    waits = [
+        rl_run(SMALL, H100, Layout(), 8, Layout(dp=8), Rollouts(mean=2048.0, staleness=k)).round_seconds
+        for k in (0, 1, 4)
+    ]
+    assert waits == sorted(waits, reverse=True)
+
+
+def test_the_result_says_where_the_lecture_does_not_hold() -> None:
+    run = rl_run(SMALL, H100, Layout(), 8, Layout(dp=8), Rollouts(mean=512.0, kept=1.0))
+    assert run.coefficient == 8.0
+    assert "above the lecture's 2 to 6" in run.why[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 100_000), st.floats(1e5, 1e9), st.floats(1.0, 300.0), st.floats(0.3, 3.0))
+def test_young_interval_is_the_best(chips: int, mtbf: float, write: float, factor: float) -> None:
+    best = checkpointing(chips, mtbf, write, 60.0)
+    other = checkpointing(chips, mtbf, write, 60.0, best.interval * factor)
+    assert best.goodput >= other.goodput - 1e-12
+
+
+def test_deepseek_pretraining_hours() -> None:
+    cost = run_cost(system("hgx-h800"), 2048, 1543, 14.8e12, price=2.0)
+    assert cost.chip_hours == pytest.approx(2.664e6, rel=1e-3)
+    assert cost.usd == pytest.approx(5.328e6, rel=1e-3)
