@@ -333,9 +333,7 @@ def fit_law(
     InputError
         If there are fewer runs than constants.
 
-    References
-    ----------
-    Hoffmann et al. 2022; Besiroglu et al. 2024, arXiv 2404.10102, for why the objective is a sum.
+    The objective is a sum, not a mean, as Besiroglu et al. (arXiv 2404.10102) show it has to be.
 
     Examples
     --------
