@@ -180,7 +180,7 @@ def test_ladder_commands_and_the_gate_work_together(tmp_path, capsys):
     import numpy as np
 
     rows = ["params,tokens,loss,ctf"]
-    for n in (1e8, 3e8, 9e8):
+    for n in (1e8, 2e8, 4e8, 8e8):
         for m in (20, 60, 180):
             loss = 0.3 + 45 / n**0.24 + 400 / (n * m) ** 0.3
             rows.append(f"{n},{n * m},{loss},{1 - 0.8 / (1 + np.exp(-3 * (loss - 0.85)))}")
@@ -197,4 +197,4 @@ def test_ladder_commands_and_the_gate_work_together(tmp_path, capsys):
     held = json.loads(capsys.readouterr().out)
     assert held["holdout"]["mean_absolute_relative_error"] < 1e-3
     assert held["holdout"]["coverage"] == 1.0
-    assert {p["run"] for p in held["predictions"]} == {f"row {i}" for i in range(2, 11)}
+    assert {p["run"] for p in held["predictions"]} == {f"row {i}" for i in range(2, 14)}

@@ -22,7 +22,6 @@ from headway.scaling.solver import Form, Smooth, Solution, log_sum, solve
 
 DELTA = 1e-3
 """Where the Huber loss on log residuals turns linear (Hoffmann et al. 2022, appendix D.3)."""
-
 _PICKED = 4
 _FLAG = 4.0
 
