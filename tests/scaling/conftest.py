@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,3 +40,9 @@ def chinchilla() -> tuple[Point, np.ndarray]:
     kept = c["dropped_by_epoch"] == "0"
     at = points(c["N_params"][kept], c["D_tokens"][kept], c["C_flop"][kept])
     return at, c["loss"][kept].astype(float)
+
+
+@pytest.fixture(scope="session")
+def open_data() -> SimpleNamespace:
+    """Readers of the open data beside the repository."""
+    return SimpleNamespace(columns=columns, points=points, shared=shared)

@@ -167,7 +167,8 @@ def selected(problems: Problems, tries: ArrayLike, selector: str, hit: float = 0
     """Accuracy after a selector has picked one of `tries` answers.
 
     The oracle turns coverage into accuracy; a verifier accepts right answers with chance `hit` and wrong ones with
-    `false`, and the pick is one of those accepted; a vote is right where more than half of the answers are.
+    `false`, and the pick is one of those accepted, of all where none is; a vote is right where more than half of the
+    answers are.
 
     Parameters
     ----------
@@ -201,7 +202,8 @@ def selected(problems: Problems, tries: ArrayLike, selector: str, hit: float = 0
     accepted = p * fraction("hit", hit) + (1.0 - p) * fraction("false", false)
     some = -np.expm1(k[:, None] * np.log1p(-np.minimum(accepted, 1 - 1e-15))[None])
     right = np.divide(p * hit, accepted, out=np.zeros_like(p), where=accepted > 0)
-    return np.asarray((some * right + (1.0 - some) * p) @ weight)
+    refused = np.divide(p * (1.0 - hit), 1.0 - accepted, out=np.zeros_like(p), where=accepted < 1)
+    return np.asarray((some * right + (1.0 - some) * refused) @ weight)
 
 
 def _quantiles(problems: Problems, points: int = 4000) -> tuple[Floats, Floats]:

@@ -22,7 +22,6 @@ from headway.scaling.solver import Form, Smooth, Solution, log_sum, solve
 
 DELTA = 1e-3
 """Where the Huber loss on log residuals turns linear (Hoffmann et al. 2022, appendix D.3)."""
-
 _PICKED = 4
 _FLAG = 4.0
 
@@ -333,9 +332,7 @@ def fit_law(
     InputError
         If there are fewer runs than constants.
 
-    References
-    ----------
-    Hoffmann et al. 2022; Besiroglu et al. 2024, arXiv 2404.10102, for why the objective is a sum.
+    The objective is a sum, not a mean, as Besiroglu et al. (arXiv 2404.10102) show it has to be.
 
     Examples
     --------
