@@ -30,7 +30,7 @@ from headway.reversible import feistel
 
 Indices: TypeAlias = NDArray[np.uint64]
 
-ROUNDS = 8
+ROUNDS = 6
 MOST_ITEMS = 1 << 62
 # Indices worked on at once: a few arrays of this length stay in a core's cache.
 _BATCH = 1 << 13
@@ -118,8 +118,8 @@ def _wrapped(side: np.uint64) -> feistel.Group[Indices]:
     """Addition modulo `side` without a division: the smaller of a sum and the sum less `side`, unsigned."""
 
     def add(a: Indices, b: Indices) -> Indices:
-        total = a + b
-        wrapped: Indices = np.minimum(total, total - side)
+        b += a
+        wrapped: Indices = np.minimum(b, b - side, out=b)
         return wrapped
 
     def subtract(a: Indices, b: Indices) -> Indices:
@@ -135,7 +135,8 @@ def _round(key: int, side: np.uint64) -> feistel.Round[Indices]:
     offset, odd = np.uint64(key), np.uint64(_mix(key) | 1)
 
     def f(x: Indices) -> Indices:
-        mixed = (x + offset) * odd
+        mixed = x + offset
+        mixed *= odd
         mixed ^= mixed >> _SPREAD
         mixed *= np.uint64(_ODD[0])
         mixed >>= _HALF

@@ -13,7 +13,7 @@ from headway.web.chapter import Answer, Axis, Chapter, Chart, Column, Control, N
 
 CONTROLS = (
     Control("cipher", "Cipher", "simon32/64", choices=cipher_names, about="block and key bits"),
-    Control("samples", "Random blocks and keys", 128.0, low=16, high=1024, whole=True),
+    Control("samples", "Random blocks and keys", 512.0, low=16, high=1024, whole=True),
     Control("rounds", "Rounds of the trail, Simon32", 8.0, low=2, high=9, whole=True, log=False),
 )
 
