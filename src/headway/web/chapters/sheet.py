@@ -61,5 +61,10 @@ def answer(values: Values) -> Answer:
 
 
 CHAPTER = Chapter(
-    "sheet", "Price sheets", "What does a price say about the model behind it, and what not?", CONTROLS, answer, order=66
+    "sheet",
+    "Price sheets",
+    "What does a price say about the model behind it, and what not?",
+    CONTROLS,
+    answer,
+    order=66,
 )
