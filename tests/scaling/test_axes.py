@@ -15,6 +15,10 @@ from headway.scaling.tasks import fit_curve, fit_task, forecast_task
 
 POPULATIONS = [(0.15, 5.0), (0.3, 3.0), (0.6, 2.0)]
 NONE = np.zeros((2, 2))
+# The tasks of Bhagia et al. that are one task each.
+SCORES = (
+    "arc_challenge_test", "arc_easy_test", "csqa_val", "hellaswag_val", "openbookqa_test", "piqa_val", "socialiqa_val",
+)  # fmt: skip
 
 
 def _rewards(reach, rng, noise=0.01):
@@ -25,17 +29,17 @@ def _rewards(reach, rng, noise=0.01):
 def test_asymptote_is_recovered_at_nominal_coverage():
     rng = np.random.default_rng(5)
     hits = []
-    for _ in range(30):
+    for _ in range(60):
         fit = fit_saturation(*_rewards(5, rng))
         assert fit.asymptote is not None
         hits.append(fit.asymptote_low <= 0.61 <= fit.asymptote_high)
-    assert 0.75 <= np.mean(hits) <= 1.0
+    assert 0.80 <= np.mean(hits) <= 0.99
 
 
 @pytest.mark.parametrize("reach", [0.7, 1.0, 1.4])
 def test_asymptote_asked_for_too_early_is_refused(reach):
     rng = np.random.default_rng(6)
-    for _ in range(4):
+    for _ in range(10):
         fit = fit_saturation(*_rewards(reach, rng))
         assert fit.asymptote is None
         assert "asymptote" in fit.reason
@@ -81,7 +85,7 @@ def test_task_scores_of_the_largest_rung_from_the_smaller(open_data):
     path = str(open_data.shared("olmo_ladder_final.csv"))
     hidden = open_data.columns("olmo_ladder_final.csv")["size"] == "3B"
     errors, covered = [], []
-    for name in ("arc_challenge_test", "csqa_val", "piqa_val"):
+    for name in SCORES:
         runs = read_runs(path, target=f"bpb_{name}", extra=(f"acc_{name}",))
         score = runs.extra[f"acc_{name}"]
         assert isinstance(runs.at, Point)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 
 from headway.facts.errors import InputError
 from headway.scaling.allocation import by_law, envelope, isoflop
 from headway.scaling.intervals import interval, rolling_band
+from headway.scaling.ladder import climb, forecasts, judge
 from headway.scaling.laws import LAWS, Point, bootstrap, fit_law
+from headway.scaling.runs import Runs
 
 
 def test_converged_optimum_of_the_240_points(chinchilla):
@@ -33,16 +38,27 @@ def test_bootstrap_agrees_with_the_published_intervals(chinchilla):
         assert found == pytest.approx([low, high], rel=0.02)
 
 
-@pytest.mark.parametrize(("cut", "most"), [(1e20, 0.0090), (3e20, 0.0101), (1e21, 0.01052)])
-def test_chinchilla_holdout(chinchilla, cut, most):
+def _chinchilla_errors(chinchilla, cut):
+    """Mean absolute relative error of both forms, and of what `auto` would have chosen, above a compute."""
     at, loss = chinchilla
     seen = at.compute < cut
-    errors = []
-    for law in ("chinchilla", "tied"):
-        fit = fit_law(law, at.take(seen), loss[seen])
-        errors.append(float(np.mean(np.abs(fit.predict(at.take(~seen)) / loss[~seen] - 1))))
-    assert errors[0] <= most
-    assert errors[1] <= errors[0]
+    past = Runs("r", ("",) * len(loss), at, loss, (0,) * len(loss), "loss", (), MappingProxyType({}), ())
+    ladder = climb(replace(past, at=at.take(seen), loss=loss[seen]), laws=("chinchilla", "tied"))
+    found = {f.method: judge(f, loss[~seen]).error for f in forecasts(ladder, at.take(~seen))}
+    return found["chinchilla"], found["tied"], found[ladder.chosen]
+
+
+@pytest.mark.parametrize("cut", [1e20, 3e20, 1e21])
+def test_chinchilla_holdout_of_the_form_that_is_chosen(chinchilla, cut):
+    assert _chinchilla_errors(chinchilla, cut)[2] <= 0.0105
+
+
+def test_the_free_form_misses_the_bar_by_its_residual(chinchilla):
+    """1.0513%, where 1.05% was asked: the converged optimum of the free form, a miss that docs/ladder.md states."""
+    free, tied, chosen = _chinchilla_errors(chinchilla, 1e21)
+    assert free == pytest.approx(0.010513, abs=1e-6)
+    assert tied == chosen
+    assert chosen <= 0.0085
 
 
 def _gadre(open_data, train_set, loss):
@@ -75,7 +91,7 @@ def holdouts(open_data):
         yield at, c["loss"][kept].astype(float), at.compute < cut, at.compute >= cut
     c = open_data.columns("olmo_ladder_final.csv")
     at = open_data.points(c["N_params"], c["D_tokens"])
-    for name in ("ce_c4_en", "ce_pile", "ce_wikitext_103"):
+    for name in (key for key in c if key.startswith("ce_")):
         for largest in (("3B",), ("3B", "1B")):
             hidden = np.isin(c["size"], largest)
             yield at, c[name].astype(float), ~hidden, hidden
@@ -124,7 +140,7 @@ def test_intervals_of_a_planted_law_cover_nominally():
     far = Point(np.array([2e10]), np.array([4e11]), np.array([6 * 2e10 * 4e11]))
     truth = 1.8 + 480 / 2e10**0.35 + 2100 / 4e11**0.37
     hits = []
-    for _ in range(8):
+    for _ in range(40):
         loss = (1.8 + 480 / n**0.35 + 2100 / d**0.37) * np.exp(rng.normal(0, 0.003, len(n)))
         fit = fit_law("chinchilla", Point(n, d, 6 * n * d), loss, picked=2)
         _, low, high = interval(fit, rolling_band(fit), far)
@@ -139,7 +155,12 @@ def test_approaches_agree_on_a_planted_law():
     loss = 1.8 + 480 / at.size**0.35 + 2100 / at.tokens**0.37
     law = by_law(fit_law("chinchilla", at, loss), 1e21)
     assert isoflop(at, loss, 1e21).size == pytest.approx(law.size, rel=0.1)
-    assert envelope(at, loss, 1e21).size == pytest.approx(law.size, rel=0.5)  # sizes are 1.5 times apart
+    c = np.repeat(np.logspace(18, 21, 4), 61)
+    n = 0.1 * np.sqrt(c) * np.tile(np.logspace(-0.5, 0.5, 61), 4)
+    fine = 1.8 + 480 / n**0.35 + 2100 / (c / 6 / n) ** 0.37
+    found = envelope(Point(n, c / 6 / n, c), fine, 1e21)
+    assert found.size == pytest.approx(law.size, rel=0.05)
+    assert found.exponent == pytest.approx(law.exponent, abs=0.02)
 
 
 def test_pinned_forms_need_their_asymptote(chinchilla):

@@ -8,7 +8,39 @@ from types import MappingProxyType
 from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
 from headway.physics import budget, parallel_agents, published, trains
 from headway.physics.fleet import racks_for_population
+from headway.scaling.allocation import equal_loss
 from headway.scaling.gate import Finding, release_decision, release_gate
+from headway.scaling.planted import pretraining_axis, saturating_axes
+
+
+def _w01(given: Given) -> tuple[Figure, ...]:
+    law = given.law("epoch-2024-converged")
+    axes = (
+        pretraining_axis(law, given("programme.loss_noise")),
+        *saturating_axes(given("programme.score_noise")),
+    )
+    return (
+        *(say(f"{axis.name}, miss of the hidden rung", axis.error, "count", between=(0.0, 0.02)) for axis in axes),
+        *(say(f"{axis.name}, truth inside the 90% interval", axis.held, expected=True, shown=False) for axis in axes),
+        *(
+            say(f"{axis.name}, {axis.constant} found", axis.found, "count", axis.planted, 0.06, shown=False)
+            for axis in axes
+        ),
+    )
+
+
+def _w02(given: Given) -> tuple[Figure, ...]:
+    claimed = given("programme.compute_claimed")
+    active, tokens = given("programme.maverick_active"), given("programme.maverick_tokens")
+    found = equal_loss(given.law("epoch-2024"), active, tokens, claimed)
+    other = equal_loss(given.law("hoffmann-2022"), active, tokens, claimed)
+    return (
+        say("from the best size and tokens alone, at equal loss", found.ratio, "times", between=(1.0, claimed)),
+        say("with the constants of Hoffmann", other.ratio, "times", between=(1.0, claimed)),
+        say("left for data and architecture", found.left, "times", between=(1.0, claimed)),
+        say("its compute", found.compute, "count", 2.244e24, EXACT, shown=False),
+        say("cheapest compute", found.least, "count", between=(1.0, found.compute), shown=False),
+    )
 
 
 def _w03(given: Given) -> tuple[Figure, ...]:
@@ -94,4 +126,6 @@ def _w07(given: Given) -> tuple[Figure, ...]:
     )
 
 
-COMPUTE: Mapping[str, Compute] = MappingProxyType({"W03": _w03, "W04": _w04, "W05": _w05, "W06": _w06, "W07": _w07})
+COMPUTE: Mapping[str, Compute] = MappingProxyType(
+    {"W01": _w01, "W02": _w02, "W03": _w03, "W04": _w04, "W05": _w05, "W06": _w06, "W07": _w07}
+)

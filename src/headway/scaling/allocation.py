@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from headway.facts.check import positive
+from headway.facts.scaling_laws import LossLaw
 from headway.physics.arrays import Floats
 from headway.scaling.intervals import computes
 from headway.scaling.laws import Fit, Point
@@ -92,7 +93,7 @@ def _line(method: str, compute: list[float], size: list[float], asked: float, re
 
 
 def envelope(at: Point, loss: ArrayLike, compute: float) -> Allocation:
-    """Approach 1: the runs that no cheaper run beats, and a line through their sizes.
+    """Approach 1: the runs that no run of the same or less compute beats, and a line through their sizes.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def envelope(at: Point, loss: ArrayLike, compute: float) -> Allocation:
     (0.5, '1e+10')
     """
     values, total = np.asarray(loss, dtype=float), computes(at)
-    order = np.argsort(total)
+    order = np.lexsort((values, np.round(np.log(total), 6)))
     best = np.minimum.accumulate(values[order])
     kept = order[values[order] <= best]
     size = np.asarray(at.size)
@@ -157,4 +158,73 @@ def by_law(fit: Fit, compute: float) -> Allocation:
         float(np.log10(size[1] / size[0])),
         float(size[0]),
         float(tokens[0]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EqualLoss:
+    """The cheapest run with the loss of a given one.
+
+    Parameters
+    ----------
+    loss : float
+        Of both [nat/token].
+    compute : float
+        Of the given run, ``6 N D`` [FLOP].
+    size, tokens : float
+        Of the cheapest run [1], [token].
+    least : float
+        Its compute [FLOP].
+    ratio : float
+        Given over least compute [1].
+    left : float
+        Part of a claimed ratio that the split between size and tokens does not explain [1].
+    """
+
+    loss: float
+    compute: float
+    size: float
+    tokens: float
+    least: float
+    ratio: float
+    left: float
+
+
+def equal_loss(law: LossLaw, params: float, tokens: float, claimed: float = 1.0) -> EqualLoss:
+    """Least compute at the loss of a given run: ``A/N^a = R b/(a + b)``, ``B/D^b = R a/(a + b)``, ``R = L - E``.
+
+    Parameters
+    ----------
+    law : LossLaw
+    params, tokens : float
+        Of the given run [1], [token].
+    claimed : float
+        Ratio that somebody claims [1].
+
+    References
+    ----------
+    The condition of Hoffmann et al. 2022, arXiv 2203.15556, equation 4, solved for loss instead of compute.
+
+    Examples
+    --------
+    >>> from headway.facts.scaling_laws import loss_law
+    >>> found = equal_loss(loss_law("epoch-2024"), 8e9, 15e12)
+    >>> round(found.ratio, 2), f"{found.size:.3g}", f"{found.tokens:.3g}"
+    (5.51, '3.38e+10', '6.45e+11')
+    """
+    size = float(positive("params", params))
+    seen = float(positive("tokens", tokens, "token"))
+    a, b = law.size_exponent, law.data_exponent
+    rest = law.size_coefficient / size**a + law.data_coefficient / seen**b
+    best = (law.size_coefficient * (a + b) / (rest * b)) ** (1.0 / a)
+    data = (law.data_coefficient * (a + b) / (rest * a)) ** (1.0 / b)
+    ratio = size * seen / (best * data)
+    return EqualLoss(
+        law.irreducible + rest,
+        6.0 * size * seen,
+        best,
+        data,
+        6.0 * best * data,
+        ratio,
+        float(positive("claimed", claimed)) / ratio,
     )

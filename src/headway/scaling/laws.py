@@ -18,11 +18,13 @@ from numpy.typing import ArrayLike
 
 from headway.facts.errors import InputError, unknown
 from headway.physics.arrays import Floats
+from headway.scaling.amplitudes import log_amplitudes
 from headway.scaling.solver import Form, Smooth, Solution, log_sum, solve
 
 DELTA = 1e-3
 """Where the Huber loss on log residuals turns linear (Hoffmann et al. 2022, appendix D.3)."""
 _PICKED = 4
+_EXPONENTS = MappingProxyType({1: (0.03, 0.08, 0.15, 0.25, 0.36, 0.5, 0.7), 2: (0.1, 0.2, 0.3, 0.4, 0.5, 0.65)})
 _FLAG = 4.0
 
 
@@ -202,14 +204,13 @@ def _repeating(n: Floats, d: Floats, u: Floats) -> Any:
 
 
 def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
-    """A grid of starting points: shares of the loss for each term, and exponents.
+    """A grid of starting points: exponents, and for each the scales that fit best with them.
 
     >>> starts("power", Point(compute=np.array([1e18, 1e20])), [3.0, 2.5]).shape
     (3, 2)
     """
     known, y = law(name), np.asarray(loss, dtype=float)
     mean = {c: float(_log(at, c).mean()) for c in known.needs}
-    slopes = (0.12, 0.3, 0.55)
     if name == "kaplan":
         return np.array(
             [
@@ -218,21 +219,30 @@ def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
             ]
         )
     free = [c for c in ("a", "b") if c in known.constants]
-    shares = (0.3, 0.6, 0.85, 0.97) if "E" in known.constants else (0.5,)
+    if "E" not in known.constants:
+        return _shared_starts(known, mean, y, free)
+    pairs = np.array(list(product(_EXPONENTS[len(free)], repeat=len(free))))
+    first = _log(at, "size" if "size" in known.needs else "compute")
+    columns = [np.zeros((len(pairs), len(y))), -pairs[:, :1] * first]
+    if "B" in known.constants:
+        columns.append(-pairs[:, -1:] * _log(at, "tokens"))
+    scales = log_amplitudes(np.stack(columns, axis=2), y)
+    values: dict[str, Any] = dict(zip("EAB", scales.T, strict=False)) | dict(zip(free, pairs.T, strict=True))
+    values |= {"g": np.full(len(pairs), 0.1), "R*": np.full(len(pairs), np.log(10.0))}
+    return np.stack([values[c] for c in known.constants], axis=1)
+
+
+def _shared_starts(known: Law, mean: dict[str, float], y: Floats, free: list[str]) -> Floats:
+    """Where the asymptote is not fitted: half of the least loss is taken as beyond reach."""
     found = []
-    for share, *chosen in product(shares, *([slopes] * len(free))):
-        exponents: dict[str, float] = dict(zip(free, chosen, strict=True))
-        rest = np.log(max(float(y.mean()) - share * float(y.min()), 1e-6) / (2.0 if "B" in known.constants else 1.0))
-        size = mean.get("size", mean.get("compute", 0.0))
-        b = exponents.get("b", exponents["a"])
-        values: dict[str, Any] = {
-            "E": np.log(share * y.min()),
-            "A": (np.log(y.mean()) if name == "power" else rest) + exponents["a"] * size,
-            "B": rest + b * mean.get("tokens", 0.0),
-            "g": 0.1,
-            "R*": np.log(10.0),
+    for chosen in product((0.12, 0.3, 0.55), repeat=len(free)):
+        exponents = dict(zip(free, chosen, strict=True))
+        rest = np.log(float(y.mean()) - 0.5 * float(y.min())) - ("B" in known.constants) * np.log(2.0)
+        first = np.log(y.mean()) if known.name == "power" else rest
+        values = exponents | {
+            "A": first + chosen[0] * mean.get("size", mean.get("compute", 0.0)),
+            "B": rest + chosen[-1] * mean.get("tokens", 0.0),
         }
-        values.update(exponents)
         found.append([values[c] for c in known.constants])
     return np.array(found, dtype=float)
 
@@ -356,18 +366,8 @@ def fit_law(
     same = int(np.sum(np.abs(ends.objective - ends.objective[best]) <= 1e-6 * ends.objective[best] + 1e-15))
     residual = function.values(theta[None])[0] - y
     held = asymptote if "pinned" in name else None
-    return Fit(
-        known,
-        theta,
-        at,
-        np.exp(y),
-        residual,
-        float(ends.objective[best]),
-        bool(ends.converged[best]),
-        same,
-        held,
-        delta,
-    )
+    best_value, converged = float(ends.objective[best]), bool(ends.converged[best])
+    return Fit(known, theta, at, np.exp(y), residual, best_value, converged, same, held, delta)
 
 
 def bootstrap(fit: Fit, count: int = 1000, seed: int = 0) -> Solution:
