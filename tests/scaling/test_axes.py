@@ -62,6 +62,24 @@ def test_ten_thousand_tries_from_one_hundred(easy, hard):
     assert np.mean(hits) >= 0.85
 
 
+@pytest.mark.parametrize(("easy", "hard"), POPULATIONS)
+def test_agents_are_recovered_from_single_tries(easy, hard):
+    """Twenty tries of one agent on 500 tasks: the planted population, and what sixteen agents make of it."""
+    truth, rng = Problems(easy, hard, NONE, 0, True), np.random.default_rng(1)
+    hits, best = [], []
+    planted = {(a.agents, a.selector): a.score for a in architectures(truth, [1, 4, 16], 8000, 0.01)}
+    runnable = [key for key in planted if key[1] != "oracle"]
+    for _ in range(40):
+        fit = fit_problems(rng.binomial(20, rng.beta(easy, hard, 500)), 20)
+        half = 1.6449 * np.sqrt(np.diag(fit.covariance))
+        hits.append(np.abs(np.log([fit.easy / easy, fit.hard / hard])) <= half)
+        found = {(a.agents, a.selector): a.score for a in architectures(fit, [1, 4, 16], 8000, 0.01)}
+        assert max(abs(found[key] - planted[key]) for key in planted) <= 0.05
+        best.append(max(runnable, key=found.__getitem__) == max(runnable, key=planted.__getitem__))
+    assert 0.80 <= np.mean(hits) <= 0.99
+    assert np.mean(best) >= 0.87
+
+
 def test_selectors_stay_below_the_oracle():
     one = Problems(0.6, 2.0, NONE, 0, True)
     k = [1, 10, 100, 1000]

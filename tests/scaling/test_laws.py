@@ -115,6 +115,19 @@ def test_intervals_cover_what_was_not_seen(open_data):
     assert np.mean([one.mean() for one in inside]) >= 0.85
 
 
+@pytest.mark.parametrize(("law", "error"), [("tied", 0.0068), ("chinchilla", 0.0127)])
+def test_intervals_hold_on_data_that_had_no_part_in_their_choice(open_data, law, error):
+    c = open_data.columns("gemstones_hot.csv")
+    at, loss = open_data.points(c["N_params"], c["tokens"]), c["loss"].astype(float)
+    seen = (at.size < 1.1e9) & (at.tokens < 1.5e11)
+    hidden = (at.size > 1.9e9) & (at.tokens > 1.5e11)
+    assert hidden.sum() == 30
+    fit = fit_law(law, at.take(seen), loss[seen])
+    value, low, high = interval(fit, rolling_band(fit), at.take(hidden))
+    assert np.mean(np.abs(value / loss[hidden] - 1)) <= error
+    assert np.mean((low <= loss[hidden]) & (loss[hidden] <= high)) >= 0.85
+
+
 @pytest.mark.parametrize("law", ["chinchilla", "tied", "kaplan", "moe", "data-constrained", "compute"])
 def test_planted_constants_are_recovered(law):
     rng = np.random.default_rng(3)

@@ -218,7 +218,7 @@ def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
                 for a, b in product((0.05, 0.1, 0.2), repeat=2)
             ]
         )
-    free = [c for c in ("a", "b") if c in known.constants]
+    free: list[str] = [c for c in ("a", "b") if c in known.constants]
     if "E" not in known.constants:
         return _shared_starts(known, mean, y, free)
     pairs = np.array(list(product(_EXPONENTS[len(free)], repeat=len(free))))
