@@ -260,15 +260,16 @@ def solve(
 
 def _polished(form: Form, theta: Floats, y: Floats, w: Floats, delta: float, done: Any, most: int) -> Floats:
     live = np.flatnonzero(done)
+    if not most or not len(live):
+        return theta
+    step, promise = _step(form, theta[live], y, w[live], delta, np.full(len(live), 1e-15))
     for _ in range(most):
         if not len(live):
             break
-        bare = np.full(len(live), 1e-15)
-        step, promise = _step(form, theta[live], y, w[live], delta, bare)
-        _, after = _step(form, theta[live] + step, y, w[live], delta, bare)
+        following, after = _step(form, theta[live] + step, y, w[live], delta, np.full(len(live), 1e-15))
         better = (np.abs(after) < np.abs(promise)) & np.all(np.isfinite(step), axis=1)
         theta[live[better]] += step[better]
-        live = live[better]
+        live, step, promise = live[better], following[better], after[better]
     return theta
 
 
