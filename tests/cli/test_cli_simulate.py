@@ -24,6 +24,12 @@ def test_csv_has_a_row_per_request() -> None:
     assert len(invoke(*WHERE, "--csv").out.splitlines()) == 51
 
 
+def test_two_policies_are_compared_over_seeds() -> None:
+    found = invoke(*WHERE, "--against", "static", "--seeds", "2", "--json").json()
+    assert found["seeds"] == 2
+    assert set(found["difference"]) >= {"ttft_s", "latency_s"}
+
+
 def test_no_room_is_said_before_a_run() -> None:
     done = invoke("simulate", "llama-3.1-70b", "--on", "hgx-h100", "--tp", "1", "--requests", "10")
     assert done.code == 1

@@ -374,5 +374,5 @@ def _comparison(
     found = compare(deployment, traces, scheduler, with_policy(scheduler, given.against), limits)
     rows = tuple((label, d.mean, d.low, d.high) for k, label in _TIMES if (d := found.get(k)) is not None)
     columns = (Column("time", "", align="left"), *(Column(f"{k}_s", k, "seconds") for k in ("mean", "low", "high")))
-    table = Table("difference", columns, rows, f"{given['against']} less {scheduler.policy}, 95% over seeds")
+    table = Table("difference", columns, rows, f"{given.against} less {scheduler.policy}, 95% over seeds")
     return Report(title, (table,), document={"title": title, "difference": found, "seeds": given.seeds})
