@@ -32,8 +32,8 @@ from headway.simulation.trace import make_trace
 HARDWARE = """
 [sources]
 peer = { text = "casys-kaist/LLMServingSim @5daddb2, cluster_config", kind = "reported", retrieved = "2026-11-23" }
-ada = { text = "waredb.com/processor/nvidia-geforce-rtx-4090, dense BF16; memory as peer", kind = "reported", retrieved = "2026-11-25" }
-pro = { text = "hmc-tech.com/gpu, RTX PRO 6000, dense BF16; memory as peer", kind = "reported", retrieved = "2026-11-25" }
+ada = { text = "waredb.com, GeForce RTX 4090: dense BF16; rest as peer", kind = "reported", retrieved = "2026-11-25" }
+pro = { text = "hmc-tech.com, RTX PRO 6000: dense BF16; rest as peer", kind = "reported", retrieved = "2026-11-25" }
 [chip.rtx-4090]
 vendor = "NVIDIA"
 year = 2022

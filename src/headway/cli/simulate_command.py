@@ -371,7 +371,7 @@ def _comparison(
     from headway.simulation.study import compare, with_policy
 
     traces = tuple(_traffic(asked, given, given.seed + k) for k in range(given.seeds))
-    found = compare(deployment, traces, scheduler, with_policy(scheduler, given.against), limits)
+    found = compare(deployment, traces, scheduler, with_policy(scheduler, given.against or scheduler.policy), limits)
     rows = tuple((label, d.mean, d.low, d.high) for k, label in _TIMES if (d := found.get(k)) is not None)
     columns = (Column("time", "", align="left"), *(Column(f"{k}_s", k, "seconds") for k in ("mean", "low", "high")))
     table = Table("difference", columns, rows, f"{given.against} less {scheduler.policy}, 95% over seeds")
