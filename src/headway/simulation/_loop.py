@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 
 from headway.simulation._cache import found
 from headway.simulation._lanes import pop, queue
@@ -168,8 +170,8 @@ def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float
         depart(s, work, rules, times, group, at)
 
 
-@entry
-def advance(s: State, work: Work, rules: Rules, times: Times, events: int) -> bool:
+@compiled
+def events_in_order(s: State, work: Work, rules: Rules, times: Times, events: int) -> bool:
     """Process at most `events` events in order of time, arrivals before steps; whether any is left."""
     n = work.arrival.size
     groups = rules.engines // rules.ranks
@@ -202,3 +204,18 @@ def advance(s: State, work: Work, rules: Rules, times: Times, events: int) -> bo
         else:
             turn(s, work, rules, times, group, at)
     return True
+
+
+def _advance(key: int) -> Callable[[State, Work, Rules, Times, int], bool]:
+    """The function that Python calls; `key` stands for the sources of all that is compiled into it."""
+
+    def advance(s: State, work: Work, rules: Rules, times: Times, events: int) -> bool:
+        return key >= 0 and events_in_order(s, work, rules, times, events)
+
+    return advance
+
+
+@cache
+def machine() -> Callable[[State, Work, Rules, Times, int], bool]:
+    """:func:`events_in_order` for Python to call, compiled at its first call where the disk has none."""
+    return entry(_advance)

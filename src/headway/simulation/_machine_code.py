@@ -1,11 +1,16 @@
 """Compile with numba where it is installed; plain Python runs the same code where it is not.
 
 The loop allocates nothing, so counting references, most of what a call would cost, is switched off.
+
+Numba keys machine code on disk by the file of the function that Python calls, its bytecode and the values it closes
+over, but not by what it calls in other files. An entry therefore closes over a digest of all of them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 _njit: Any = None
@@ -27,9 +32,21 @@ def compiled(function: Function) -> Function:
     return made
 
 
-def entry(function: Function) -> Function:
-    """The function as machine code that Python calls, kept on disk beside its module; itself without numba."""
+def sources_key(folder: Path) -> int:
+    """Digest of the modules of a folder whose names begin with ``_``, where compiled functions and their types live."""
+    found = hashlib.sha256()
+    for path in sorted(folder.glob("_*.py")):
+        found.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return int.from_bytes(found.digest()[:7], "big")
+
+
+def entry(make: Callable[[int], Function]) -> Function:
+    """The function that `make` gives, as machine code that Python calls and numba keeps on disk.
+
+    `make` gets the key of the sources beside its module and must use it inside the function, so that numba sees it as
+    a closed-over value. Without numba it is the function itself.
+    """
     if _njit is None:
-        return function
-    made: Function = _njit(_nrt=False, cache=True)(function)
+        return make(0)
+    made: Function = _njit(_nrt=False, cache=True)(make(sources_key(Path(make.__code__.co_filename).parent)))
     return made

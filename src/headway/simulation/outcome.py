@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from headway.facts.errors import InputError
-from headway.simulation._state import Floats
+from headway.simulation._state import Floats, Ints
 from headway.simulation.replay import Replay
 
 _JOULES_PER_KWH = 3.6e6
@@ -144,6 +144,47 @@ def request_times(run: Replay) -> dict[str, Floats]:
         "latency_s": run.last_s - run.queued_s,
         "queue_s": run.start_s - run.queued_s,
     }
+
+
+def seats_and_queue(run: Replay, at: Floats) -> tuple[Ints, Ints]:
+    """Requests in their seats and in the queue at some moments, from requests' own times.
+
+    Parameters
+    ----------
+    run : Replay
+        Of either engine, without preemptions.
+    at : ndarray, shape (k,)
+        Moments [s].
+
+    Returns
+    -------
+    tuple of ndarray, shape (k,)
+        Seated and waiting [1].
+
+    Examples
+    --------
+    >>> from headway.simulation.replay import replay
+    >>> from headway.simulation.scheduler import Scheduler
+    >>> from headway.simulation.step_times import fixed_times
+    >>> from headway.simulation.trace import make_trace
+    >>> two = make_trace("t", [0.0, 0.0], [10, 10], [3, 3])
+    >>> done = replay(two, fixed_times(0.5), Scheduler(max_seqs=1), engine="plain")
+    >>> [side.tolist() for side in seats_and_queue(done, np.array([0.1, 1.6]))]
+    [[1, 1], [1, 0]]
+    """
+    came, began, left = (
+        np.searchsorted(np.sort(moments), at, side="right") for moments in (run.queued_s, run.start_s, run.last_s)
+    )
+    return began - left, came - began
+
+
+def forming(values: Floats, levels: tuple[float, ...]) -> Floats:
+    """Quantiles of the first 1, 2, ... values, as a dashboard would have shown them.
+
+    >>> forming(np.array([3.0, 1.0, 2.0]), (0.5,)).tolist()
+    [[3.0, 2.0, 2.0]]
+    """
+    return np.stack([np.quantile(values[: k + 1], levels) for k in range(values.size)], axis=-1)
 
 
 def _gaps(run: Replay) -> Spread:

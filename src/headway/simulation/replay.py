@@ -198,11 +198,11 @@ def replay(
     _check_table(work, rules, table)
     if engine == "plain":
         return _result(trace, rule, engines, rejected, play(work, rules, table), True)
-    state, more = fresh_state(work, rules), True
+    state, more, advance = fresh_state(work, rules), True, _loop.machine()
     served = int(work.tokens.size)
     try:
         while more:
-            more = bool(_loop.advance(state, work, rules, table, _SLICE))
+            more = bool(advance(state, work, rules, table, _SLICE))
             if progress is not None:
                 progress(int(state.counts[SERVED]), served, float(state.clock[0]))
     except KeyboardInterrupt:
