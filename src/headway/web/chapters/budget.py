@@ -21,11 +21,13 @@ CONTROLS = (
     Control("law", "Law of the loss", "epoch-2024-converged", choices=lambda: tuple(LOSS_LAWS)),
 )
 DEMANDS = tuple(float(v) for v in np.geomspace(1e-1, 1e3, 80))
+SHOWN = 3.0
 
 
 @lru_cache(maxsize=16)
 def _rule(law: str) -> tuple[float, ...]:
-    return tuple(float(v) if np.isfinite(v) else np.nan for v in np.ravel(equalise_excess(loss_law(law), DEMANDS)))
+    excess = np.ravel(equalise_excess(loss_law(law), DEMANDS))
+    return tuple(float(v) if v < SHOWN else np.nan for v in excess)
 
 
 def _charts(law: LossLaw, found: Budget, name: str) -> tuple[Chart, ...]:
@@ -50,7 +52,7 @@ def _charts(law: LossLaw, found: Budget, name: str) -> tuple[Chart, ...]:
             Axis("over the least", "fraction"),
             (Series("equal costs", DEMANDS, _rule(name), strong=True),),
             (Marker(found.demand_ratio, "this life"),),
-            about="Where little is served the rule trains on too few tokens; beyond the gap it cannot reach the loss.",
+            about="Where little is served the rule trains on too few tokens; where the curve ends it misses the loss or costs four times.",
         ),
     )
 

@@ -153,7 +153,7 @@ function apart(labels, gap, low, high) {
  *   open: ((series: Series, index: number) => void) | undefined, moved: () => void}} Drawing
  */
 
-const LAYERS = ['grid', 'ticks', 'names', 'strip', 'markers', 'curves', 'here', 'labels', 'cursor'];
+const LAYERS = ['grid', 'ticks', 'names', 'strip', 'curves', 'markers', 'here', 'labels', 'cursor'];
 
 /** @type {WeakMap<HTMLElement, Drawing>} */
 const DRAWINGS = new WeakMap();
@@ -246,8 +246,19 @@ function gridShapes({ width, height, box, x, y }) {
 function tickShapes({ chart, height, box, x, y }) {
   return [
     ...y.ticks.map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: box.left - 8, y: y.of(t) + 4, 'text-anchor': 'end', text: show(t, chart.y.dimension, 3) }])),
-    ...x.ticks.map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: x.of(t), y: height - box.bottom + 19, 'text-anchor': 'middle', text: show(t, chart.x.dimension, 3) }])),
+    ...readable(chart, x).map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: x.of(t), y: height - box.bottom + 19, 'text-anchor': 'middle', text: show(t, chart.x.dimension, 3) }])),
   ];
+}
+
+/** The ticks of the x axis whose figures do not touch. @param {Chart} chart @param {Scale} x @returns {number[]} */
+function readable(chart, x) {
+  let end = -Infinity;
+  return x.ticks.filter((t) => {
+    const half = 3.4 * show(t, chart.x.dimension, 3).length;
+    if (x.of(t) - half < end + 6) return false;
+    end = x.of(t) + half;
+    return true;
+  });
 }
 
 /** @param {View} view @returns {Shape[]} */
