@@ -39,7 +39,7 @@ def _charts(law: LossLaw, found: Budget, name: str) -> tuple[Chart, ...]:
         Chart(
             "valley",
             "Lifetime cost of the same loss",
-            Axis("training tokens over the plain optimum", "count", log=True),
+            Axis("tokens over the plain optimum", "count", log=True),
             Axis("cost over the least", "count"),
             (Series("lifetime cost", tuple(drawn.tokens_ratio), tuple(drawn.cost_ratio), strong=True), *rule),
             (Marker(float(np.ravel(least)[0]), "least"),),
@@ -48,11 +48,11 @@ def _charts(law: LossLaw, found: Budget, name: str) -> tuple[Chart, ...]:
         Chart(
             "rule",
             "What the rule of equal costs loses",
-            Axis("life after pre-training over the plain optimum's pre-training", "count", log=True),
+            Axis("demand over the plain optimum, q", "count", log=True),
             Axis("over the least", "fraction"),
             (Series("equal costs", DEMANDS, _rule(name), strong=True),),
             (Marker(found.demand_ratio, "this life"),),
-            about="Where little is served the rule trains on too few tokens; where the curve ends it misses the loss or costs four times.",
+            about="Where little is served the rule trains on too few tokens; where it ends the loss is missed.",
         ),
     )
 

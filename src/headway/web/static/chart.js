@@ -270,12 +270,16 @@ function nameShapes({ chart, width, height, box }) {
 }
 
 /** @param {View} view @returns {Shape[]} */
-function markerShapes({ chart, width, height, box, x }) {
+function markerShapes({ chart, found, width, height, box, x, y }) {
   return chart.markers.flatMap((m, i) => {
     const px = x.of(m.x);
     if (!(px >= box.left && px <= width - box.right)) return [];
     const late = px > width - box.right - 12 - 6 * m.label.length;
-    const where = { class: 'mark', x: px + (late ? -5 : 5), y: height - box.bottom - 8 - 15 * (i % 2), 'text-anchor': late ? 'end' : 'start' };
+    // At the foot of the plot, or at its head where a curve runs along the foot.
+    const low = height - box.bottom - 38;
+    const taken = found.some((line) => line.xs.some((v, k) => Math.abs(x.of(v) - px) < 30 && y.of(line.ys[k]) > low));
+    const at = taken ? box.top + 14 + 15 * (i % 2) : height - box.bottom - 8 - 15 * (i % 2);
+    const where = { class: 'mark', x: px + (late ? -5 : 5), y: at, 'text-anchor': late ? 'end' : 'start' };
     return /** @type {Shape[]} */ ([
       ['line', { class: 'marker', x1: px, x2: px, y1: box.top, y2: height - box.bottom }],
       ['text', { ...where, text: m.label }],
