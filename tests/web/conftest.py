@@ -19,7 +19,7 @@ def ask(application: object, method: str, path: str, body: bytes | None = None) 
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=application, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://board") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.request(method, path, content=body)
 
     return asyncio.run(send())

@@ -11,7 +11,9 @@ import pytest
 from headway.web.api import LONGEST_BODY
 from headway.web.document import answered
 from headway.web.openapi import openapi
+from headway.web.page import code_version, style_hash
 from headway.web.registry import chapters
+from headway.web.server import app
 
 
 @pytest.mark.parametrize("name", chapters())
@@ -116,7 +118,7 @@ def test_a_plan_is_what_the_command_prints(post) -> None:
 def test_many_at_once_do_not_mix(application) -> None:
     async def all_of_them() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=application)
-        async with httpx.AsyncClient(transport=transport, base_url="http://board") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await asyncio.gather(
                 *(client.get(f"/api/v1/chapters/batch?batch={n}&context={100 + n}") for n in range(1, 201))
             )
@@ -136,3 +138,37 @@ def test_the_description_is_complete() -> None:
 def test_static_files_stay_inside(get) -> None:
     for path in ("/static/../server.py", "/static/%2e%2e/server.py", "/static/__init__.py", "/static/nothing.js"):
         assert get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "status"),
+    [
+        ("127.0.0.1:8321", "127.0.0.1", 200),
+        ("[::1]:8321", "127.0.0.1", 200),
+        ("LOCALHOST", "127.0.0.1", 200),
+        ("rack7.lan:80", "rack7.lan", 200),
+        ("192.168.0.9", "0.0.0.0", 200),
+        ("rebound.example", "127.0.0.1", 421),
+        ("rebound.example:8321", "0.0.0.0", 421),
+        ("192.168.0.9", "127.0.0.1", 421),
+        ("127.0.0.1.rebound.example", "127.0.0.1", 421),
+    ],
+)
+def test_another_name_for_this_machine_is_refused(host: str, own: str, status: int) -> None:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app(own))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get("/api/v1/chapters/train", headers={"host": host})
+
+    reply = asyncio.run(send())
+    assert reply.status_code == status
+    assert status == 200 or reply.json()["field"] == "host"
+
+
+def test_code_may_be_kept_and_style_is_named_by_its_hash(get) -> None:
+    page = get("/train")
+    assert f"style-src '{style_hash()}'" in page.headers["content-security-policy"]
+    code = get(f"/code/{code_version()}.js")
+    assert code.status_code == 200
+    assert "immutable" in code.headers["cache-control"]
+    assert get("/code/0.js").status_code == 404

@@ -54,7 +54,7 @@ def serve(host: str, port: int, browser: bool) -> None:
     click.echo(f"Headway board: {where} (Ctrl+C ends it)")
     if browser:
         click.launch(where)
-    uvicorn.run(app(), host=host, port=port, log_level="warning", access_log=False)
+    uvicorn.run(app(host), host=host, port=port, log_level="warning", access_log=False)
 
 
 def printed(name: str, values: tuple[str, ...]) -> Report:

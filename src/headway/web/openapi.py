@@ -63,7 +63,12 @@ def _plan_body() -> dict[str, Any]:
 
 
 def _operation(one: Endpoint) -> dict[str, Any]:
-    bad = {"404": "No such address.", "405": "Another method.", "414": "The address is too long."}
+    bad = {
+        "404": "No such address.",
+        "405": "Another method.",
+        "414": "The address is too long.",
+        "421": "Another host.",
+    }
     found: dict[str, Any] = {"summary": one.summary, "operationId": one.path.removeprefix(PREFIX).strip("/")}
     schema: dict[str, Any] = {"type": "object"}
     if one.method == "POST":

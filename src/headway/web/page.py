@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -93,10 +95,9 @@ def _first(name: str, given: dict[str, str]) -> dict[str, Any]:
 def shell(name: str, given: dict[str, str]) -> str:
     """The page of a chapter with the answer for its address inside."""
     here = name or next(iter(chapters()))
-    preload = "".join(f'<link rel="modulepreload" href="/static/{m}">' for m in _MODULES)
     head = (
-        '<link rel="stylesheet" href="/static/board.css"><link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
-        f'{preload}<script type="module" src="/static/app.js"></script>'
+        f'<style>{style()}</style><script type="module" src="/code/{code_version()}.js"></script>'
+        '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
     )
     boot = {**_trimmed(here), "page": here, "alone": False, **_first(here, given)}
     return _document(here, head, _contents(here), boot)
@@ -108,6 +109,25 @@ def _trimmed(name: str) -> dict[str, Any]:
     return {**everything, "chapters": [c for c in everything["chapters"] if c["id"] == name]}
 
 
+@cache
+def style() -> str:
+    """The style sheet, which stands inside every page: the first paint waits for nothing else."""
+    return _read("board.css")
+
+
+@cache
+def style_hash() -> str:
+    """What the security policy allows as inline style: this sheet and no other."""
+    return f"sha256-{b64encode(sha256(style().encode()).digest()).decode()}"
+
+
+@cache
+def code_version() -> str:
+    """A name that changes with the modules, so that a browser may keep them for good."""
+    return sha256(bundle().encode()).hexdigest()[:16]
+
+
+@cache
 def bundle() -> str:
     """The modules as one script, in the order in which they need each other.
 
@@ -130,6 +150,6 @@ def alone(name: str, given: dict[str, str]) -> str:
     boot = {**_trimmed(name), "page": name, "alone": True, "answer": answered(one.id, given), "error": None}
     head = (
         f'<meta http-equiv="Content-Security-Policy" content="{_ALONE}">'
-        f'<meta name="generator" content="headway {__version__}"><style>{_read("board.css")}</style>'
+        f'<meta name="generator" content="headway {__version__}"><style>{style()}</style>'
     )
     return _document(name, head, "", boot, f'<script type="module">{bundle()}</script>')

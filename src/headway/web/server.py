@@ -42,6 +42,13 @@ async def _static(request: Request) -> Response:
     return Response(body, media_type=kind, headers={"cache-control": "no-cache"})
 
 
+async def _code(request: Request) -> Response:
+    if request.path_params["version"] != page.code_version():
+        return Response("no such file\n", 404, media_type="text/plain")
+    kept = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(page.bundle(), media_type="text/javascript", headers=kept)
+
+
 async def _export(request: Request) -> Response:
     name = request.path_params["chapter"]
 
@@ -53,16 +60,23 @@ async def _export(request: Request) -> Response:
     return Response(html, media_type="text/html", headers=where)
 
 
-def app() -> Starlette:
-    """Build the application; it keeps no state but caches of answers."""
+def app(host: str = "127.0.0.1") -> Starlette:
+    """Build the application; it keeps no state but caches of answers.
+
+    Parameters
+    ----------
+    host : str
+        The address that the server is bound to: one of the names it answers to.
+    """
     routes = [
         Route("/", _page),
         Route("/static/{name}", _static),
+        Route("/code/{version}.js", _code),
         Route("/export/{chapter}", api.guarded(_export)),
         *(Route(one.path, api.endpoint(one), methods=[one.method]) for one in api.ENDPOINTS),
         Route("/{chapter}", _page),
     ]
-    return Starlette(routes=routes, middleware=[Middleware(Guard)], exception_handlers=_handlers())
+    return Starlette(routes=routes, middleware=[Middleware(Guard, own=host)], exception_handlers=_handlers())
 
 
 def _handlers() -> dict[Any, Any]:

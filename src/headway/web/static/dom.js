@@ -26,3 +26,45 @@ function fill(element, attributes, children) {
   element.append(...children);
   return element;
 }
+
+/** @typedef {[string, Record<string, unknown>]} Shape */
+
+/** What each reused element was last given. @type {WeakMap<Element, Record<string, unknown>>} */
+const GIVEN = new WeakMap();
+
+/**
+ * Make the SVG children of an element those described; what stands there is reused and only what differs is touched.
+ * @param {Element} parent @param {Shape[]} shapes
+ */
+export function patch(parent, shapes) {
+  let at = parent.firstElementChild;
+  for (const [tag, next] of shapes) {
+    if (at?.tagName === tag) {
+      update(at, next);
+    } else {
+      const made = s(tag, next);
+      GIVEN.set(made, next);
+      if (at) at.replaceWith(made);
+      else parent.append(made);
+      at = made;
+    }
+    at = /** @type {Element} */ (at).nextElementSibling;
+  }
+  while (at) {
+    const after = at.nextElementSibling;
+    at.remove();
+    at = after;
+  }
+}
+
+/** @param {Element} element @param {Record<string, unknown>} next */
+function update(element, next) {
+  const last = GIVEN.get(element) || {};
+  for (const [name, value] of Object.entries(next)) {
+    if (last[name] === value) continue;
+    if (name === 'text') element.textContent = String(value);
+    else element.setAttribute(name, String(value));
+  }
+  for (const name of Object.keys(last)) if (!(name in next)) element.removeAttribute(name);
+  GIVEN.set(element, next);
+}

@@ -3,7 +3,7 @@
 import { rows } from './chart.js';
 import { s } from './dom.js';
 
-const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'font-family', 'font-size', 'font-weight', 'opacity', 'text-anchor', 'fill-opacity'];
+const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'font-family', 'font-size', 'font-weight', 'opacity', 'text-anchor', 'fill-opacity', 'paint-order'];
 
 /** A copy of a drawing that needs no style sheet. @param {SVGSVGElement} svg */
 function copy(svg) {

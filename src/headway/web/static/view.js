@@ -38,6 +38,19 @@ export function chapterView(host, chapter, first, failure, alone) {
   let asking = null;
   let waiting = 0;
   let saving = 0;
+  let painting = 0;
+  /** @type {HTMLElement[]} */
+  let plots = [];
+  /** @type {number[]} */
+  let widths = [];
+  /** @type {Set<Element>} */
+  const visible = new Set();
+  const watch = new IntersectionObserver((entries) => {
+    for (const one of entries) {
+      if (one.isIntersecting) visible.add(one.target);
+      else visible.delete(one.target);
+    }
+  });
 
   const status = h('p', { class: 'status', role: 'status' });
   const figures = h('dl', { class: 'headlines' });
@@ -155,25 +168,38 @@ export function chapterView(host, chapter, first, failure, alone) {
     answer.headlines.forEach((one, i) => {
       const value = one.measure ? read(one.measure, at) : one.value;
       const cell = figures.children[i].querySelector('.value');
-      cell.textContent = show(value, one.dimension);
-      cell.classList.toggle('long', cell.textContent.length > 14);
+      const text = show(value, one.dimension);
+      if (cell.textContent !== text) {
+        cell.textContent = text;
+        cell.classList.toggle('long', text.length > 14);
+      }
       cell.setAttribute('data-value', String(value));
     });
     command.textContent = line();
     if (!alone) fileLink.setAttribute('href', `/export/${chapter.id}?${query()}`);
   }
 
+  /** Widths are read when figures are made or resized, never between two drawings. */
+  function measure() {
+    widths = plots.map((plot) => plot.clientWidth);
+  }
+
+  /** @param {number} i */
+  function paint(i) {
+    draw(plots[i], answer.charts[i], place(), { width: widths[i], open: (series, k) => detail(series.labels[k] || series.name, series.details[k]) });
+  }
+
+  /** What is on screen is drawn now, the rest in the next frame. */
   function paintCharts() {
-    const at = place();
-    const plots = answer.charts.map((_, i) => drawings.children[i].querySelector('.plot'));
-    // All widths are read before anything is drawn: reading between two drawings would lay the page out each time.
-    const widths = plots.map((plot) => plot.clientWidth);
-    answer.charts.forEach((chart, i) => draw(plots[i], chart, at, { width: widths[i], open: (series, k) => detail(series.labels[k] || series.name, series.details[k]) }));
+    cancelAnimationFrame(painting);
+    const rest = plots.map((_, i) => i).filter((i) => i > 0 && !visible.has(plots[i]));
+    plots.forEach((_, i) => rest.includes(i) || paint(i));
+    if (rest.length) painting = requestAnimationFrame(() => rest.forEach((i) => plots[i] && paint(i)));
   }
 
   function repaint() {
-    paintCharts();
     headlines();
+    paintCharts();
   }
 
   /** @param {string} title @param {Bars[] | undefined} bars */
@@ -188,9 +214,16 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   function rebuild() {
     const same = drawings.children.length === answer.charts.length && answer.charts.every((c, i) => drawings.children[i].id === `chart-${c.key}`);
-    if (!same) drawings.replaceChildren(...answer.charts.map(figure));
+    if (!same) {
+      drawings.replaceChildren(...answer.charts.map(figure));
+      plots = [...drawings.children].map((one) => /** @type {HTMLElement} */ (one.querySelector('.plot')));
+      watch.disconnect();
+      visible.clear();
+      for (const plot of plots) watch.observe(plot);
+    }
     figures.replaceChildren(...answer.headlines.map((one) => h('div', {}, [h('dt', { text: one.label }), h('dd', { class: 'value', 'data-key': one.key }), h('dd', { class: 'note', text: one.note })])));
     extra.replaceChildren(...answer.tables.map((t) => table(t, detail)), ...words());
+    if (!same) measure();
     repaint();
   }
 
@@ -218,11 +251,14 @@ export function chapterView(host, chapter, first, failure, alone) {
   }
 
   rebuild();
+  let before = Math.round(drawings.clientWidth);
   if (failure) fail(failure);
-  let before = 0;
   new ResizeObserver((entries) => {
     const width = Math.round(entries[0].contentRect.width);
-    if (width !== before) paintCharts();
+    if (width !== before) {
+      measure();
+      paintCharts();
+    }
     before = width;
   }).observe(drawings);
 }
