@@ -40,6 +40,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re)\..+"),
     ("py:class", r"(ArrayLike|NDArray)"),
+    ("py:class", r"(Json|Array|Ints|Floats|headway\.simulation\._.+)"),
+    ("py:.*", r"(torch|numba)\..+"),
     # Imported for type checking alone, so that listing the claims stays quick.
     ("py:class", r"(Claim|ClaimResult)"),
 ]
@@ -55,7 +57,7 @@ def _prose_of_property(_app: Any, what: str, _name: str, _obj: Any, _options: An
 
     An empty comment takes the first line, and shows nothing.
     """
-    if what == "property":
+    if what in ("property", "attribute", "data"):
         lines[:0] = ["..", ""]
 
 

@@ -115,7 +115,7 @@ def test_a_plan_is_what_the_command_prints(post) -> None:
     assert reply.json() == json.loads(json.dumps(document(plan_report(*search(same)))))
 
 
-def test_many_at_once_do_not_mix(application) -> None:
+def test_many_at_once_do_not_mix(application, apart) -> None:
     async def all_of_them() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=application)
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
@@ -123,7 +123,7 @@ def test_many_at_once_do_not_mix(application) -> None:
                 *(client.get(f"/api/v1/chapters/batch?batch={n}&context={100 + n}") for n in range(1, 201))
             )
 
-    for n, reply in enumerate(asyncio.run(all_of_them()), 1):
+    for n, reply in enumerate(apart(all_of_them), 1):
         assert reply.status_code == 200
         assert reply.json()["values"]["batch"] == n
         assert reply.json()["headlines"] == answered("batch", {"batch": str(n), "context": str(100 + n)})["headlines"]
@@ -154,13 +154,13 @@ def test_static_files_stay_inside(get) -> None:
         ("127.0.0.1.rebound.example", "127.0.0.1", 421),
     ],
 )
-def test_another_name_for_this_machine_is_refused(host: str, own: str, status: int) -> None:
+def test_another_name_for_this_machine_is_refused(apart, host: str, own: str, status: int) -> None:
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app=app(own))
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.get("/api/v1/chapters/train", headers={"host": host})
 
-    reply = asyncio.run(send())
+    reply = apart(send)
     assert reply.status_code == status
     assert status == 200 or reply.json()["field"] == "host"
 

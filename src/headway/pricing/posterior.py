@@ -300,7 +300,7 @@ def read_parts(input_usd_per_mtok: float | None, output_usd_per_mtok: float | No
 
 
 def active_axis() -> list[float]:
-    """Active parameters of the entries of :attr:`Reading.density` [1].
+    """Active parameters of the entries of ``Reading.density`` [1].
 
     >>> len(active_axis()), round(active_axis()[0])
     (84, 300000000)

@@ -104,7 +104,7 @@ def climb(
     ----------
     runs : Runs
     method : str
-        A key of :data:`headway.scaling.laws.LAWS`, or ``"auto"``: tied exponents below twelve runs, else whichever
+        A key of ``headway.scaling.laws.LAWS``, or ``"auto"``: tied exponents below twelve runs, else whichever
         of free and tied exponents had the smaller rolling-origin error.
     asymptote : float, optional
         Held limit of the pinned laws [nat/token].

@@ -141,7 +141,7 @@ def form(name: str, at: Point, asymptote: float | None = None) -> Form:
     Parameters
     ----------
     name : str
-        Key of :data:`LAWS`.
+        Key of ``LAWS``.
     at : Point
     asymptote : float, optional
         ``E0`` of the pinned forms [nat/token].
@@ -326,12 +326,13 @@ def fit_law(
     Parameters
     ----------
     name : str
-        Key of :data:`LAWS`.
+        Key of ``LAWS``.
     at : Point
     loss : array_like
         Measured, one per run [nat/token].
     delta : float
-        Where the Huber loss turns linear; infinite for least squares on logarithms.
+        Where the Huber loss turns linear; infinite for least squares on logarithms. The objective is a sum, not
+        a mean, as Besiroglu et al. (arXiv 2404.10102) show it has to be.
     asymptote : float, optional
         For the pinned forms [nat/token].
     picked : int
@@ -341,8 +342,6 @@ def fit_law(
     ------
     InputError
         If there are fewer runs than constants.
-
-    The objective is a sum, not a mean, as Besiroglu et al. (arXiv 2404.10102) show it has to be.
 
     Examples
     --------

@@ -124,7 +124,7 @@ def advise(
     policies : sequence of str
         Keys of :data:`~headway.simulation.policies.POLICIES`.
     recompute_usd_per_mtok : float, optional
-        As in :func:`price_tiers` [$/Mtok].
+        As in ``price_tiers`` [$/Mtok].
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """The same rules in plain Python, one sequence at a time: readable, slow, and the oracle of the compiled loop.
 
-Nothing is shared with :mod:`headway.simulation._loop` but the inputs: lines are lists, caches ordered dictionaries,
+Nothing is shared with ``headway.simulation._loop`` but the inputs: lines are lists, caches ordered dictionaries,
 and every decoding sequence takes its own token in every pass.
 """
 

@@ -88,7 +88,7 @@ def policy_hit_rate(trace: Trace, policy: str, capacity_tokens: ArrayLike) -> Hi
     trace : Trace
         With block ids.
     policy : str
-        Key of :data:`POLICIES`.
+        Key of ``POLICIES``.
     capacity_tokens : array_like
         Capacities [token].
 

@@ -40,7 +40,7 @@ class Scheduler:
     Parameters
     ----------
     policy : str
-        Key of :data:`POLICIES`.
+        Key of ``POLICIES``.
     max_seqs : int
         Seats: most requests in a step [1].
     token_budget : int
@@ -52,11 +52,11 @@ class Scheduler:
     prefix_cache : bool
         Keep the blocks of prompts, least recently used out first; needs a trace with block ids.
     preemption : str
-        Key of :data:`PREEMPTIONS`.
+        Key of ``PREEMPTIONS``.
     period_s : float
         Steps leave on multiples of this; 0 for at once [s].
     router : str
-        Key of :data:`ROUTERS`.
+        Key of ``ROUTERS``.
     lanes : int
         Priorities that are told apart; lane 0 boards first and is preempted last [1].
     draft, acceptance : int, float

@@ -141,7 +141,7 @@ def plan_training(
     precision : str
         Format of the matrix products.
     schedules, policies : tuple of str
-        Keys of :data:`SCHEDULES` and :data:`POLICIES` to search; 1F1B is the interleaved one with one chunk.
+        Keys of ``SCHEDULES`` and ``POLICIES`` to search; 1F1B is the interleaved one with one chunk.
     count : int
         Plans to return, of different layouts [1].
 

@@ -13,19 +13,19 @@ class Recipe:
     Parameters
     ----------
     schedule : str
-        A key of :data:`headway.training.schedules.SCHEDULES`.
+        A key of ``headway.training.schedules.SCHEDULES``.
     chunks : int or array
         Model chunks per stage, for the interleaved schedule [1].
     micro_batch : int or array
         Sequences that one data rank multiplies at once [1].
     recompute : str
-        A key of :data:`headway.training.memory.POLICIES`.
+        A key of ``headway.training.memory.POLICIES``.
     zero : int or array
         Sharding stage over data ranks: 1 optimiser, 2 gradients, 3 weights as well (FSDP).
     precision : str
         Format of the matrix products; attention proper runs in 16 bit.
     optimiser, gradients : str
-        Keys of :data:`headway.training.memory.OPTIMISERS` and ``GRADIENT_BYTES``.
+        Keys of ``headway.training.memory.OPTIMISERS`` and ``GRADIENT_BYTES``.
     sequence_parallel : bool
         Norms and residuals divided over the tensor ranks.
     fused_attention : bool

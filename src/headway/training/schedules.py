@@ -76,7 +76,7 @@ def schedule_cost(
     Parameters
     ----------
     schedule : str
-        A key of :data:`SCHEDULES`.
+        A key of ``SCHEDULES``.
     stages, microbatches : array_like
         ``P`` and ``M`` [1]; interleaved needs ``M`` a multiple of ``P``, DualPipe even ``P`` and ``M >= 2 P``,
         zero-bubble ``M >= P``.
@@ -97,7 +97,7 @@ def schedule_cost(
 
     References
     ----------
-    The sources in :data:`SCHEDULES`. In flight: GPipe ``M``; 1F1B and zero-bubble ``min(M, P)``; interleaved
+    The sources in ``SCHEDULES``. In flight: GPipe ``M``; 1F1B and zero-bubble ``min(M, P)``; interleaved
     ``min(M V, 2(P-1) + (V-1)P + 1)/V``; DualPipe ``P + 1``.
 
     Examples
