@@ -18,6 +18,7 @@ from headway.facts.errors import LayoutError, RangeError
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import number_format
+from headway.facts.reversible_overheads import memory_policy
 from headway.facts.sources import Source
 from headway.facts.training_constants import TrainConstants, constants_for
 from headway.physics.arrays import positive, whole
@@ -43,9 +44,31 @@ HIDDEN_BEHIND: Final = 0.5
 #: What hidden communication still costs the products beside it, over its own time.
 HIDDEN_COST: Final = 0.05
 #: Passes of the products and of attention that each policy adds to one forward and two backward.
-_AGAIN: Final = MappingProxyType(
-    {"store": (0.0, 0.0), "selective": (0.0, 1.0), "full": (1.0, 1.0), "reversible": (1.0, 1.0)}
-)
+_AGAIN: Final = MappingProxyType({"store": (0.0, 0.0), "selective": (0.0, 1.0), "full": (1.0, 1.0)})
+
+
+def recomputed(policy: str) -> tuple[float, float]:
+    """Forward passes of the products and of attention that a memory policy does again in a step [1].
+
+    That of ``"reversible"`` is measured: a step is one forward and two backward passes, so with the time ratio `r`
+    over stored activations it is ``3 (r - 1)``; the closed form, one forward pass again, has ``r = 4/3`` and 1.
+
+    Parameters
+    ----------
+    policy : str
+        Key of ``headway.training.memory.POLICIES``.
+
+    Examples
+    --------
+    >>> recomputed("full")
+    (1.0, 1.0)
+    >>> [round(passes, 2) for passes in recomputed("reversible")]
+    [1.06, 1.06]
+    """
+    if policy == "reversible":
+        passes = 3.0 * (memory_policy(policy).time_ratio - 1.0)
+        return passes, passes
+    return _AGAIN[policy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +264,7 @@ def _wave(
     """Seconds of one micro-batch on one stage, forward and backward, by part."""
     t, p = np.asarray(layout.tp, dtype=float), np.asarray(layout.pp, dtype=float)
     tokens = np.asarray(recipe.micro_batch, dtype=float) * s / np.asarray(layout.cp)
-    again, look_again = _AGAIN[recipe.recompute]
+    again, look_again = recomputed(recipe.recompute)
     rate = system.chip.peak(recipe.precision) * fitted.matrix
     wide_rate = system.chip.peak("bf16") * fitted.matrix
     # Grouped products of narrow residuals run below the rate of one large product.
