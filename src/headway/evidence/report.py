@@ -213,14 +213,19 @@ def _natural(group: str) -> tuple[float, str]:
 
 
 def _summary(metric: str, group: str, rows: Sequence[ScoredRow]) -> Summary:
-    errors = np.array([scored.error for scored in rows if scored.error is not None])
+    return summary_of(metric, group, [(scored.error, scored.inside) for scored in rows])
+
+
+def summary_of(metric: str, group: str, scores: Sequence[tuple[float | None, bool | None]]) -> Summary:
+    """Errors and intervals of some rows in figures; a row without a prediction has neither."""
+    errors = np.array([error for error, _ in scores if error is not None])
     if not errors.size:
-        return Summary(metric, group, len(rows), 0, None, None, None, None)
-    inside = [scored.inside for scored in rows if scored.inside is not None]
+        return Summary(metric, group, len(scores), 0, None, None, None, None)
+    inside = [held for _, held in scores if held is not None]
     return Summary(
         metric,
         group,
-        len(rows),
+        len(scores),
         int(errors.size),
         float(np.median(np.abs(errors))),
         float(np.quantile(np.abs(errors), 0.9)),

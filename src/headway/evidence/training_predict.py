@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from headway.evidence.measurements import TrainingMeasurement
-from headway.evidence.report import Summary
+from headway.evidence.report import Summary, summary_of
 from headway.evidence.setups import Refusal, Shelf
 from headway.evidence.training_setups import TrainingSetup, training_setup
 from headway.facts.errors import InputError
@@ -180,20 +180,8 @@ def _groups(row: TrainingMeasurement) -> tuple[str, ...]:
 
 def _summary(group: str, metric: str, rows: Sequence[TrainingAnswer]) -> Summary:
     # Errors of times: a rate that is half of the measured one is a time that is double.
-    errors = np.array([r.error for r in rows if r.error is not None])
-    if not errors.size:
-        return Summary(metric, group, len(rows), 0, None, None, None, None)
-    inside = [r.low <= r.row.value <= r.high for r in rows if r.low is not None and r.high is not None]
-    return Summary(
-        metric,
-        group,
-        len(rows),
-        int(errors.size),
-        float(np.median(np.abs(errors))),
-        float(np.quantile(np.abs(errors), 0.9)),
-        float(np.median(errors)),
-        float(np.mean(inside)),
-    )
+    held = [None if r.low is None or r.high is None else r.low <= r.row.value <= r.high for r in rows]
+    return summary_of(metric, group, [(r.error, inside) for r, inside in zip(rows, held, strict=True)])
 
 
 def training_worst(answers: Sequence[TrainingAnswer], count: int = 20) -> tuple[TrainingAnswer, ...]:
