@@ -1,14 +1,12 @@
-"""Parts of the plain engine: its blocks, its clock and its look at the step table."""
+"""Parts of the plain engine: its blocks."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
-from headway.simulation._state import Rules, Times
-
-Engine: TypeAlias = "dict[str, Any]"
-Sequence: TypeAlias = "dict[str, Any]"
+from headway.simulation._plain_tiers import put_block, put_everywhere
+from headway.simulation._plain_times import Engine, Sequence
+from headway.simulation._state import Rules
 
 
 def found_blocks(engine: Engine, sequence: Sequence, rules: Rules) -> int:
@@ -42,9 +40,11 @@ def free_blocks(engine: Engine, rules: Rules) -> int:
 
 
 def evict(engine: Engine, rules: Rules) -> None:
-    """Drop the oldest idle blocks until all fit."""
+    """Send the oldest idle blocks down, or away, until all fit."""
     while engine["idle"] and used_blocks(engine) + len(engine["idle"]) > rules.blocks:
-        engine["idle"].popitem(last=False)
+        i, _ = engine["idle"].popitem(last=False)
+        if rules.tiers.size and not rules.through:
+            put_block(engine, i, engine["stamp"][i], rules)
 
 
 def take_block(engine: Engine, i: int) -> None:
@@ -58,7 +58,12 @@ def grow_to(engine: Engine, q: Sequence, tokens: int, rules: Rules) -> None:
     if rules.cache:
         covered = len(q["ids"]) if tokens >= q["prompt"] else min(len(q["ids"]), tokens // rules.block)
         for i in q["ids"][len(q["held"]) : covered]:
+            made = i not in engine["users"] and i not in engine["idle"]
             take_block(engine, i)
+            if made:
+                engine["stamp"][i] = engine["now"]
+                if rules.through:
+                    put_everywhere(engine, i, rules)
             q["held"].append(i)
     q["private"] = max(blocks_of(tokens, rules) - len(q["held"]), 0)
     evict(engine, rules)
@@ -71,33 +76,5 @@ def let_go(engine: Engine, q: Sequence) -> None:
         if not engine["users"][i]:
             del engine["users"][i]
             engine["idle"][i] = None
+            engine["stamp"][i] = max(engine["stamp"].get(i, -math.inf), engine["now"])
     q["held"], q["private"] = [], 0
-
-
-def interpolate(top: float, points: int, x: float) -> tuple[int, float]:
-    """Cell and place in it on a grid whose steps widen with the square."""
-    n = points - 1
-    i = min(int(n * math.sqrt(x / top)), n - 1)
-    low, high = top * i * i / (n * n), top * (i + 1) * (i + 1) / (n * n)
-    return i, (x - low) / (high - low)
-
-
-def decode_seconds(times: Times, batch: int, total: float) -> float:
-    """Attention of the decoding ones [s]."""
-    i, w = interpolate(times.context_top, times.decode.shape[1], min(total / batch, times.context_top))
-    return float(times.decode[batch, i] * (1.0 - w) + times.decode[batch, i + 1] * w)
-
-
-def prefill_seconds(times: Times, new: int, cached: int) -> float:
-    """Attention of a chunk [s]."""
-    grid = times.prefill
-    i, u = interpolate(times.new_top, grid.shape[0], min(float(new), times.new_top))
-    j, v = interpolate(times.context_top, grid.shape[1], min(float(cached), times.context_top))
-    low = grid[i, j] * (1.0 - u) + grid[i + 1, j] * u
-    high = grid[i, j + 1] * (1.0 - u) + grid[i + 1, j + 1] * u
-    return float(low * (1.0 - v) + high * v)
-
-
-def next_departure(rules: Rules, at: float) -> float:
-    """When the next train leaves."""
-    return max(math.ceil(at / rules.period - 1e-9) * rules.period, at) if rules.period > 0 else at

@@ -14,7 +14,7 @@ from headway.facts.precision import Precision
 from headway.physics.attention import kv_bytes
 from headway.physics.layout import Layout
 from headway.physics.memory import memory_use
-from headway.simulation.replay import Fleet
+from headway.simulation.fleet import Fleet
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.step_times import StepTimes, step_times
 from headway.simulation.trace import Trace

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from headway.facts.check import not_negative, whole
 from headway.facts.errors import InputError
 from headway.simulation import _loop
 from headway.simulation._state import (
@@ -38,6 +37,7 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
+from headway.simulation.fleet import Fleet
 from headway.simulation.plain import play
 from headway.simulation.scheduler import ROUTERS, Scheduler
 from headway.simulation.step_times import StepTimes
@@ -47,54 +47,6 @@ Progress = Callable[[int, int, float], None]
 #: Events between two looks at the clock and the keyboard.
 _SLICE = 200_000
 _MOST_PASSES = 50_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """Engines that share the work, and what joins them.
-
-    Parameters
-    ----------
-    engines : int
-        Replicas, prefilling and decoding both unless `prefillers` are set apart [1].
-    prefillers : int
-        Replicas that only prefill; their caches travel to the others [1].
-    ranks : int
-        Schedulers of one replica that step together (attention-data ranks) [1].
-    blocks : int
-        Cache blocks of one rank; 0 for no limit [1].
-    swap_token_s, send_token_s : float
-        Seconds to move the cache of one token to or from host memory, and to a decoding replica [s].
-    send_latency_s : float
-        Seconds before the first byte of a cache arrives [s].
-
-    Examples
-    --------
-    >>> Fleet(engines=2, ranks=4).schedulers
-    8
-    """
-
-    engines: int = 1
-    prefillers: int = 0
-    ranks: int = 1
-    blocks: int = 0
-    swap_token_s: float = 0.0
-    send_token_s: float = 0.0
-    send_latency_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse fleets without a decoding engine."""
-        whole("engines", self.engines, most=4096)
-        whole("ranks", self.ranks, most=1024)
-        whole("prefillers", self.prefillers, least=0, most=self.engines - 1)
-        whole("blocks", self.blocks, least=0)
-        for name in ("swap_token_s", "send_token_s", "send_latency_s"):
-            not_negative(name, getattr(self, name), "s")
-
-    @property
-    def schedulers(self) -> int:
-        """Ranks of all replicas [1]."""
-        return self.engines * self.ranks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +80,11 @@ class Replay:
         End of the last step [s].
     complete : bool
         Whether every request was served or rejected.
+    tier_tokens : ndarray of int, shape (n, tiers)
+        Prompt tokens loaded from each tier, part of `hit_tokens`.
+    tier_flow : ndarray, shape (tiers, 7)
+        Loads, blocks loaded, written, computed again though held, seconds since the last use of all loaded, seconds
+        the tier was busy, and seconds from the beginning of loads to their last byte.
     """
 
     trace: Trace
@@ -152,6 +109,8 @@ class Replay:
     area: float
     end_s: float
     complete: bool
+    tier_tokens: Ints
+    tier_flow: Floats
 
 
 def replay(
@@ -268,8 +227,20 @@ def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rul
         swap_token_s=float(fleet.swap_token_s),
         send_token_s=float(fleet.send_token_s),
         send_latency=float(fleet.send_latency_s),
+        through=fleet.write_through,
+        layers=fleet.layers,
+        tiers=_tiers(fleet, block, bool(cache)),
     )
     return work, rules, rejected
+
+
+def _tiers(fleet: Fleet, block: int, cache: bool) -> Floats:
+    """Rows of the tiers' numbers, in the order of the columns of ``Rules.tiers``."""
+    rows, row = [], 0
+    for tier in fleet.tiers if cache else ():
+        rows.append((tier.blocks, tier.latency_s, tier.token_s * block, tier.busy_token_s * block, row, tier.shared))
+        row += 1 if tier.shared else fleet.schedulers
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
 
 
 def _check_table(work: Work, rules: Rules, table: Times) -> None:
@@ -318,7 +289,7 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
     kept = ~rejected
 
     def spread(values: Any, missing: float) -> Any:
-        full = np.full(len(trace), missing, dtype=values.dtype)
+        full = np.full((len(trace), *values.shape[1:]), missing, dtype=values.dtype)
         full[kept] = values
         return full
 
@@ -345,4 +316,6 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
         float(state.clock[AREA]),
         float(state.clock[LAST_END]),
         complete,
+        spread(state.tier_hits, 0),
+        state.flow,
     )

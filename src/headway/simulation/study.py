@@ -101,7 +101,7 @@ def run(
 ) -> tuple[Replay, Outcome]:
     """Replay and summarise.
 
-    >>> from headway.simulation.replay import Fleet
+    >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.step_times import fixed_times
     >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
     >>> run(where, generated("poisson", 1.0, 10, 100, 1), Scheduler(), Limits())[1].served
@@ -116,7 +116,7 @@ def run(
 def find_rate(deployment: Deployment, trace: Trace, scheduler: Scheduler, limits: Limits) -> Load:
     """Largest load that holds the limits, to 1%; inf where even a simultaneous arrival of all does.
 
-    >>> from headway.simulation.replay import Fleet
+    >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.step_times import fixed_times
     >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
     >>> steady = generated("poisson", 1.0, 2000, 100, 1)
@@ -138,7 +138,7 @@ def compare(
 ) -> dict[str, Difference]:
     """Mean TTFT, TPOT and latency of the second rules less the first, with 95% intervals over the traces [s].
 
-    >>> from headway.simulation.replay import Fleet
+    >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.step_times import fixed_times
     >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
     >>> seeds = tuple(generated("poisson", 20.0, 200, 100, 8, seed=s) for s in range(3))
