@@ -152,7 +152,7 @@ def arrives(s: State, rules: Rules, times: Times, e: int, hit: int, target: int,
             moving = s.tally[t] * rules.tiers[t, MOVE]
             ready = max(ready, start + rules.tiers[t, LATENCY] + moving / rules.layers)
             ready = max(ready, start + rules.tiers[t, LATENCY] + moving - hidden)
-    return ready
+    return float(ready)
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Questions to a deployment: one run, the largest rate, two policies over seeds."""
+"""Questions to a deployment: one run, the largest rate."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ from headway.serving.plan import plan
 from headway.serving.workload import Prices, Workload
 from headway.simulation.arrivals import arrivals
 from headway.simulation.deploy import Deployment
-from headway.simulation.outcome import Costs, Difference, Outcome, difference, largest_rate, outcome
+from headway.simulation.outcome import Costs, Outcome, largest_rate, outcome
 from headway.simulation.replay import Progress, Replay, replay
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.trace import Trace, make_trace
 from headway.simulation.transform import scale
-
-#: Figures that :func:`compare` takes the difference of.
-COMPARED = ("ttft_s", "tpot_s", "latency_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,23 +128,6 @@ def find_rate(deployment: Deployment, trace: Trace, scheduler: Scheduler, limits
     factor = largest_rate(holds, 1.0)
     own = len(trace) / trace.span_s if trace.span_s else math.nan
     return Load(factor, factor * own)
-
-
-def compare(
-    deployment: Deployment, traces: tuple[Trace, ...], first: Scheduler, second: Scheduler, limits: Limits
-) -> dict[str, Difference]:
-    """Mean TTFT, TPOT and latency of the second rules less the first, with 95% intervals over the traces [s].
-
-    >>> from headway.simulation.fleet import Fleet
-    >>> from headway.simulation.step_times import fixed_times
-    >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
-    >>> seeds = tuple(generated("poisson", 20.0, 200, 100, 8, seed=s) for s in range(3))
-    >>> compare(where, seeds, Scheduler(), Scheduler(policy="static"), Limits())["latency_s"].mean > 0
-    True
-    """
-    pairs = [[run(deployment, t, s, limits)[1] for t in traces] for s in (first, second)]
-    means = {name: [[float(getattr(o, name).mean) for o in side] for side in pairs] for name in COMPARED}
-    return {name: difference(*sides) for name, sides in means.items()}
 
 
 def with_policy(scheduler: Scheduler, policy: str) -> Scheduler:
