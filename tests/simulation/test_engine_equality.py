@@ -42,10 +42,12 @@ def rough_times(seed: int, seats: int, budget: int = 4096) -> StepTimes:
 def random_blocks(rng: np.random.Generator, inputs: Any, size: int) -> tuple[list[int], list[int]]:
     blocks: list[int] = []
     starts = [0]
+    chained = rng.random() < 0.8
     for i, tokens in enumerate(inputs.tolist()):
         k = -(-tokens // size) if rng.random() < 0.5 else tokens // size
         shared, family = int(rng.integers(0, k + 1)), int(rng.integers(0, 3))
-        blocks += [family * 1000 + j for j in range(shared)] + [10_000 + i * 100 + j for j in range(shared, k)]
+        order = range(shared) if chained else rng.permutation(shared).tolist()
+        blocks += [family * 1000 + j for j in order] + [10_000 + i * 100 + j for j in range(shared, k)]
         starts.append(len(blocks))
     return blocks, starts
 

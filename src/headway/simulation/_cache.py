@@ -79,21 +79,43 @@ def make_room(s: State, rules: Rules, e: int) -> None:
 
 
 @compiled
+def leading(s: State, work: Work, rules: Rules, e: int, r: int, blocks: int, least: int) -> int:
+    """How many of the first `blocks` blocks of a prompt have `least` users at least (0 where they are resident).
+
+    Where an id stands for a whole prefix, whoever uses a block uses all before it and lets go of them later: the blocks
+    are the leading ones, and halving finds the last.
+    """
+    begin = work.pointer[r]
+    if rules.chained:
+        low, high = 0, blocks
+        while low < high:
+            middle = (low + high) // 2
+            if s.link[e, work.ids[begin + middle], REFS] >= least:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+    for k in range(blocks):
+        if s.link[e, work.ids[begin + k], REFS] < least:
+            return k
+    return blocks
+
+
+@compiled
 def found(s: State, work: Work, rules: Rules, e: int, r: int) -> int:
     """Leading blocks of a prompt that are resident."""
     if not rules.cache:
         return 0
-    h = 0
-    for k in range(work.pointer[r], work.pointer[r + 1]):
-        if s.link[e, work.ids[k], REFS] < 0:
-            break
-        h += 1
-    return h
+    return leading(s, work, rules, e, r, int(work.pointer[r + 1] - work.pointer[r]), 0)
 
 
 @compiled
-def in_use(s: State, work: Work, e: int, r: int, h: int) -> int:
+def in_use(s: State, work: Work, rules: Rules, e: int, r: int, h: int) -> int:
     """How many of the first `h` blocks someone uses now, so that one more user takes no room."""
+    if h == 0:
+        return 0
+    if rules.chained:
+        return leading(s, work, rules, e, r, h, 1)
     count = 0
     for k in range(work.pointer[r], work.pointer[r] + h):
         if s.link[e, work.ids[k], REFS] > 0:

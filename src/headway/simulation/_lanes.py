@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from headway.simulation._cache import give_back
-from headway.simulation._machine_code import compiled
+from headway.simulation._machine_code import compiled, compiled_apart
 from headway.simulation._state import (
     AFTER,
     BASE,
@@ -207,7 +207,7 @@ def end_load(s: State, e: int, r: int) -> None:
     s.eng[e, LOADING] -= 1
 
 
-@compiled
+@compiled_apart
 def end_loads(s: State, e: int, at: float) -> None:
     """Prompts whose blocks have come join those that are computed."""
     r = s.eng[e, LOAD_HEAD]
@@ -219,7 +219,7 @@ def end_loads(s: State, e: int, at: float) -> None:
         r = following
 
 
-@compiled
+@compiled_apart
 def next_load(s: State, e: int) -> float:
     """When the first of the prompts that wait for blocks can go on."""
     first = math.inf
@@ -270,7 +270,7 @@ def end_decode(s: State, rules: Rules, e: int, r: int) -> None:
     s.eng[e, JOINS] -= s.seq[r, JOINED]
 
 
-@compiled
+@compiled_apart
 def preempt(s: State, work: Work, rules: Rules, e: int) -> int:
     """Send the last seated of the lowest lane back to the front of its line; returns it."""
     r = -1

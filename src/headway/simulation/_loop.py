@@ -8,7 +8,7 @@ from functools import cache
 
 from headway.simulation._cache import found
 from headway.simulation._lanes import next_load, pop, queue
-from headway.simulation._machine_code import compiled, entry
+from headway.simulation._machine_code import compiled, compiled_apart, entry
 from headway.simulation._state import (
     AREA,
     BUSY,
@@ -57,7 +57,7 @@ def least_loaded(s: State, low: int, high: int) -> int:
     return best
 
 
-@compiled
+@compiled_apart
 def best_prefix(s: State, work: Work, rules: Rules, r: int, low: int, high: int) -> int:
     """Engine with the least of tokens to prefill, its own and those before it, and blocks held."""
     best, least = low, math.inf
@@ -107,11 +107,9 @@ def arrive(s: State, work: Work, rules: Rules, r: int, at: float) -> None:
         s.event[group] = min(s.event[group], departure(rules, at))
 
 
-@compiled
+@compiled_apart
 def sample(s: State, rules: Rules, at: float) -> None:
     """Keep a row of the time series; when the rows are full, every second one goes."""
-    if at < s.clock[SAMPLE_AT]:
-        return
     k = s.counts[SAMPLED]
     if k == SAMPLES:
         for j in range(SAMPLES // 2):
@@ -166,7 +164,8 @@ def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float
             s.clock[LAST_END] = at
         active = active or s.eng[e, RUNNING] + s.eng[e, WAITING] > 0
     s.flying[group] = 0
-    sample(s, rules, at)
+    if at >= s.clock[SAMPLE_AT]:
+        sample(s, rules, at)
     if not active:
         s.event[group] = math.inf
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict, deque
+from typing import Any
 
 from headway.simulation._plain_tiers import put_block, put_everywhere
 from headway.simulation._plain_times import Engine, Sequence
-from headway.simulation._state import Rules
+from headway.simulation._state import SHARED, Rules, State, Work
 
 
 def found_blocks(engine: Engine, sequence: Sequence, rules: Rules) -> int:
@@ -78,3 +80,41 @@ def let_go(engine: Engine, q: Sequence) -> None:
             engine["idle"][i] = None
             engine["stamp"][i] = max(engine["stamp"].get(i, -math.inf), engine["now"])
     q["held"], q["private"] = [], 0
+
+
+def new_engines(rules: Rules, out: State) -> list[Engine]:
+    """Engines with nothing to do, each with tiers of its own but for those that all share."""
+    shared = [_tier() for _ in rules.tiers]
+    engines = []
+    for _ in range(rules.engines):
+        tiers = [one if numbers[SHARED] else _tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
+        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers})
+    return engines
+
+
+def _tier() -> dict[str, Any]:
+    return {"held": OrderedDict(), "free": 0.0}
+
+
+def _engine(rules: Rules) -> Engine:
+    """An engine with nothing to do: lines by lane, seats in order of boarding, a cache of idle blocks."""
+    lines: list[deque[Sequence]] = [deque() for _ in range(rules.lanes)]
+    counters = {"pass": 0, "order": 0, "now": 0.0}
+    return {"lines": lines, "seats": [], "users": {}, "idle": OrderedDict(), "stamp": {}, "flown": [], **counters}
+
+
+def new_sequence(work: Work, r: int) -> Sequence:
+    """A request that has not come yet."""
+    ids = work.ids[work.pointer[r] : work.pointer[r + 1]].tolist()
+    return {
+        "r": r,
+        "lane": int(work.lane[r]),
+        "ids": ids,
+        "prompt": int(work.tokens[r]),
+        "target": int(work.tokens[r]),
+        "done": 0,
+        "left": int(work.emitted[r]),
+        "state": "new",  # then prefill, decode; ready where its cache waits in other memory, loading where it comes
+        "held": [],
+        "private": 0,
+    }

@@ -83,6 +83,7 @@ class Rules(NamedTuple):
     swap_token_s: float
     send_token_s: float
     send_latency: float
+    chained: bool
     through: bool
     layers: int
     tiers: Floats
@@ -150,7 +151,7 @@ def fresh_state(work: Work, rules: Rules) -> State:
     ... )
     >>> flags, tiers = (True, False, False), np.zeros((0, 6))
     >>> rules = Rules(
-    ...     *flags, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, False, 1, tiers
+    ...     *flags, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1, tiers
     ... )
     >>> fresh_state(work, rules).event.tolist()
     [inf, inf]

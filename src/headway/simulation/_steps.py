@@ -207,7 +207,7 @@ def admit(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int)
         chunk = s.seq[r, TARGET] - hit if rules.whole else min(s.seq[r, TARGET] - hit, budget)
         if rules.whole and chunk > budget and not none:
             break
-        need = (hit + chunk + rules.block - 1) // rules.block - in_use(s, work, e, r, cut)
+        need = (hit + chunk + rules.block - 1) // rules.block - in_use(s, work, rules, e, r, cut)
         if s.eng[e, RUNNING] > 0 and need > available(s, rules, e) - rules.watermark:
             break
         resume = s.clock[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from headway.simulation._machine_code import compiled
+from headway.simulation._machine_code import compiled, compiled_apart
 from headway.simulation._state import (
     AGED,
     DECLINED,
@@ -83,7 +83,7 @@ def put_newest(s: State, row: int, i: int, used: float) -> None:
     s.shelved[row] += 1
 
 
-@compiled
+@compiled_apart
 def put(s: State, rules: Rules, t: int, e: int, i: int, used: float) -> None:
     """Give a block to a tier; what that pushes out goes down, unless every tier has its own copy."""
     end = s.shelf.shape[1] - 1
@@ -106,7 +106,7 @@ def put(s: State, rules: Rules, t: int, e: int, i: int, used: float) -> None:
         t += 1
 
 
-@compiled
+@compiled_apart
 def put_through(s: State, rules: Rules, e: int, i: int) -> None:
     """A block that was just made, for every tier."""
     for t in range(rules.tiers.shape[0]):
@@ -155,7 +155,7 @@ def arrives(s: State, rules: Rules, times: Times, e: int, hit: int, target: int,
     return float(ready)
 
 
-@compiled
+@compiled_apart
 def worth_loading(s: State, work: Work, rules: Rules, times: Times, e: int, r: int, h: int) -> int:
     """Leading blocks of a prompt to have, `h` of them in memory: the cut that saves most time, or none.
 
@@ -190,7 +190,7 @@ def worth_loading(s: State, work: Work, rules: Rules, times: Times, e: int, r: i
     return best
 
 
-@compiled
+@compiled_apart
 def landing(s: State, work: Work, e: int, r: int, blocks: int) -> float:
     """When the last of the leading blocks that are in memory, or on their way to it, is in."""
     last = -math.inf
@@ -200,7 +200,7 @@ def landing(s: State, work: Work, e: int, r: int, blocks: int) -> float:
     return last
 
 
-@compiled
+@compiled_apart
 def tally_up(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) -> None:
     """Count blocks `h` to `cut` of a prompt by the tier that holds them."""
     for t in range(s.tally.size):
@@ -211,7 +211,7 @@ def tally_up(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: in
             s.tally[t] += 1
 
 
-@compiled
+@compiled_apart
 def load(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) -> None:
     """Take the loads of a prompt's blocks `h` to `cut`, already tallied, to their tiers."""
     now = s.clock[NOW]
@@ -236,7 +236,7 @@ def load(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) -
             s.free_at[row] = start + s.tally[t] * rules.tiers[t, TAKES]
 
 
-@compiled
+@compiled_apart
 def note_declined(s: State, work: Work, rules: Rules, e: int, r: int, cut: int) -> None:
     """Count the blocks after `cut` that tiers hold and that are computed again."""
     for k in range(work.pointer[r] + cut, work.pointer[r + 1]):
@@ -247,7 +247,7 @@ def note_declined(s: State, work: Work, rules: Rules, e: int, r: int, cut: int) 
             s.flow[t, DECLINED] += 1.0
 
 
-@compiled
+@compiled_apart
 def note_hits(s: State, work: Work, rules: Rules, e: int, r: int, cut: int) -> None:
     """Keep the tokens that each tier gave to a request; what the prompt does not fill is the last block's."""
     for t in range(rules.tiers.shape[0]):

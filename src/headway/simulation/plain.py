@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import OrderedDict, deque
+from collections import deque
 from itertools import count
 from typing import Any
 
@@ -19,6 +19,8 @@ from headway.simulation._plain import (
     free_blocks,
     grow_to,
     let_go,
+    new_engines,
+    new_sequence,
     take_block,
     used_blocks,
     waiting_ones,
@@ -37,7 +39,6 @@ from headway.simulation._state import (
     PREEMPTED,
     QUEUED,
     SERVED,
-    SHARED,
     START,
     STEPS,
     Rules,
@@ -64,14 +65,14 @@ def play(work: Work, rules: Rules, times: Times) -> State:
     [1.06]
     """
     out = fresh_state(work, rules)
-    engines = _engines(rules, out)
+    engines = new_engines(rules, out)
     groups: list[Engine] = [
         {"event": math.inf, "flying": False, "ranks": range(g * rules.ranks, (g + 1) * rules.ranks)}
         for g in range(rules.engines // rules.ranks)
     ]
     opened = deque(i for i, at in enumerate(work.arrival.tolist()) if not math.isnan(at))
     later: list[tuple[float, int]] = []
-    sequences = [_sequence(work, r) for r in range(work.tokens.size)]
+    sequences = [new_sequence(work, r) for r in range(work.tokens.size)]
     turns = count()
     world = (work, rules, times, out, later)
     while True:
@@ -92,43 +93,6 @@ def play(work: Work, rules: Rules, times: Times) -> State:
         else:
             group = next(g for g in groups if g["event"] == stepping)
             _turn(group, engines, stepping, world)
-
-
-def _engines(rules: Rules, out: State) -> list[Engine]:
-    """Engines with nothing to do, each with tiers of its own but for those that all share."""
-    shared = [_tier() for _ in rules.tiers]
-    engines = []
-    for _ in range(rules.engines):
-        tiers = [one if numbers[SHARED] else _tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
-        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers})
-    return engines
-
-
-def _tier() -> dict[str, Any]:
-    return {"held": OrderedDict(), "free": 0.0}
-
-
-def _engine(rules: Rules) -> Engine:
-    """An engine with nothing to do: lines by lane, seats in order of boarding, a cache of idle blocks."""
-    lines: list[deque[Sequence]] = [deque() for _ in range(rules.lanes)]
-    counters = {"pass": 0, "order": 0, "now": 0.0}
-    return {"lines": lines, "seats": [], "users": {}, "idle": OrderedDict(), "stamp": {}, "flown": [], **counters}
-
-
-def _sequence(work: Work, r: int) -> Sequence:
-    ids = work.ids[work.pointer[r] : work.pointer[r + 1]].tolist()
-    return {
-        "r": r,
-        "lane": int(work.lane[r]),
-        "ids": ids,
-        "prompt": int(work.tokens[r]),
-        "target": int(work.tokens[r]),
-        "done": 0,
-        "left": int(work.emitted[r]),
-        "state": "new",  # then prefill, decode; ready where its cache waits in other memory, loading where it comes
-        "held": [],
-        "private": 0,
-    }
 
 
 def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any) -> int:

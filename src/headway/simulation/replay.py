@@ -227,11 +227,28 @@ def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rul
         swap_token_s=float(fleet.swap_token_s),
         send_token_s=float(fleet.send_token_s),
         send_latency=float(fleet.send_latency_s),
+        chained=is_chained(ids, work.pointer),
         through=fleet.write_through,
         layers=fleet.layers,
         tiers=_tiers(fleet, block, bool(cache)),
     )
     return work, rules, rejected
+
+
+def is_chained(ids: Any, pointer: Ints) -> bool:
+    """Whether every id comes after one id alone, so that it stands for a whole prefix.
+
+    >>> is_chained(np.array([0, 1, 0, 2]), np.array([0, 2, 4])), is_chained(np.array([0, 1, 2, 1]), np.array([0, 2, 4]))
+    (True, False)
+    """
+    if not ids.size:
+        return True
+    before = np.empty_like(ids)
+    before[1:] = ids[:-1]
+    before[pointer[:-1][np.diff(pointer) > 0]] = -1
+    parent = np.full(int(ids.max()) + 1, -2, dtype=ids.dtype)
+    parent[ids] = before
+    return bool((parent[ids] == before).all())
 
 
 def _tiers(fleet: Fleet, block: int, cache: bool) -> Floats:
