@@ -103,7 +103,7 @@ class Times(NamedTuple):
 class State(NamedTuple):
     """Everything that changes while the loop runs: requests, engines, caches, counters."""
 
-    seq: Ints
+    seq: NDArray[np.int32]
     when: Floats
     eng: Ints
     spent: Floats
@@ -164,12 +164,12 @@ def fresh_state(work: Work, rules: Rules) -> State:
     known = ids if tiers else 0
 
     def ints(*shape: int, fill: int = 0) -> Any:
-        return np.full(shape, fill, dtype=np.int64)
+        return np.full(shape, fill, dtype=np.int64) if fill else np.zeros(shape, dtype=np.int64)
 
     def floats(*shape: int, fill: float = 0.0) -> Any:
-        return np.full(shape, fill, dtype=np.float64)
+        return np.full(shape, fill, dtype=np.float64) if fill else np.zeros(shape, dtype=np.float64)
 
-    seq = ints(n, 15)
+    seq = np.zeros((n, 15), dtype=np.int32)
     seq[:, TARGET], seq[:, LEFT] = work.tokens, work.emitted
     for column in (ENGINE, BEFORE, AFTER, UP, DOWN):
         seq[:, column] = -1

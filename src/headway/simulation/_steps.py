@@ -22,7 +22,7 @@ from headway.simulation._lanes import (
     start_prefill,
     unseat,
 )
-from headway.simulation._machine_code import compiled
+from headway.simulation._machine_code import compiled, compiled_apart
 from headway.simulation._state import (
     BASE,
     CARRIED,
@@ -85,7 +85,7 @@ def decode_attention(times: Times, batch: int, total: float) -> float:
     return float(times.decode[batch, i] * (1.0 - w) + times.decode[batch, i + 1] * w)
 
 
-@compiled
+@compiled_apart
 def join_decoding(s: State, work: Work, rules: Rules, e: int) -> float:
     """Seat those at the head of the line whose cache is already computed; seconds to swap caches back in."""
     seconds = 0.0
@@ -133,10 +133,16 @@ def available(s: State, rules: Rules, e: int) -> int:
 
 
 @compiled
+def is_short(s: State, rules: Rules, e: int) -> bool:
+    """Whether the decoding ones need more blocks in this step than there are."""
+    return bool(s.phase[e, s.eng[e, PASSES] % rules.pass_block] > rules.blocks - s.eng[e, USED])
+
+
+@compiled_apart
 def shed(s: State, work: Work, rules: Rules, e: int) -> bool:
     """Preempt until those that stay find the blocks of their next tokens."""
     lost = False
-    while s.phase[e, s.eng[e, PASSES] % rules.pass_block] > rules.blocks - s.eng[e, USED]:
+    while is_short(s, rules, e):
         preempt(s, work, rules, e)
         lost = True
     return lost
@@ -234,9 +240,11 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     empty = s.eng[e, RUNNING] == 0
     if s.eng[e, LOADING] > 0:
         end_loads(s, e, s.clock[0])
-    seconds = join_decoding(s, work, rules, e)
-    lost = False
-    if rules.together:
+    seconds, lost = 0.0, False
+    first = next_waiting(s, rules, e)
+    if first >= 0 and s.seq[first, READY] == 1:
+        seconds = join_decoding(s, work, rules, e)
+    if rules.together and is_short(s, rules, e):
         lost = shed(s, work, rules, e)
     budget = rules.budget - (s.eng[e, DECODING] * rules.queries if rules.together else 0)
     attention, budget, cut = go_on(s, work, rules, times, e, budget)
@@ -248,7 +256,7 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     while r >= 0:
         finished += 1 if s.seq[r, DONE] == s.seq[r, TARGET] else 0
         r = s.seq[r, DOWN]
-    if not rules.together and s.eng[e, TOKENS] == 0:
+    if not rules.together and s.eng[e, TOKENS] == 0 and is_short(s, rules, e):
         shed(s, work, rules, e)
     decoding = int(s.eng[e, DECODING]) if rules.together or s.eng[e, TOKENS] == 0 else 0
     if decoding > 0:

@@ -37,6 +37,7 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
+from headway.simulation.cache import dense_runs
 from headway.simulation.fleet import Fleet
 from headway.simulation.plain import play
 from headway.simulation.scheduler import ROUTERS, Scheduler
@@ -47,6 +48,7 @@ Progress = Callable[[int, int, float], None]
 #: Events between two looks at the clock and the keyboard.
 _SLICE = 200_000
 _MOST_PASSES = 50_000_000
+_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,14 +243,18 @@ def is_chained(ids: Any, pointer: Ints) -> bool:
     >>> is_chained(np.array([0, 1, 0, 2]), np.array([0, 2, 4])), is_chained(np.array([0, 1, 2, 1]), np.array([0, 2, 4]))
     (True, False)
     """
-    if not ids.size:
-        return True
-    before = np.empty_like(ids)
-    before[1:] = ids[:-1]
-    before[pointer[:-1][np.diff(pointer) > 0]] = -1
-    parent = np.full(int(ids.max()) + 1, -2, dtype=ids.dtype)
-    parent[ids] = before
-    return bool((parent[ids] == before).all())
+    begins = np.zeros(ids.size + 1, dtype=bool)
+    begins[pointer] = True
+    parent = np.full(int(ids.max()) + 1 if ids.size else 0, -2, dtype=np.int32)
+    for check in (False, True):
+        for low in range(0, ids.size, _AT_A_TIME):
+            part = slice(low, low + _AT_A_TIME)
+            before = ids[max(low - 1, 0) : low + _AT_A_TIME - 1] if low else np.append(ids[:1], ids[: _AT_A_TIME - 1])
+            before = np.where(begins[:-1][part], -1, before[: ids[part].size])
+            if check and (parent[ids[part]] != before).any():
+                return False
+            parent[ids[part]] = before
+    return True
 
 
 def _tiers(fleet: Fleet, block: int, cache: bool) -> Floats:
@@ -289,17 +295,20 @@ def _children(parents: Ints, n: int) -> tuple[Ints, Ints]:
 
 def _dense(trace: Trace, kept: Ints) -> Any:
     """Block ids as small whole numbers, in the order of the requests kept."""
-    ids, start = trace.blocks, trace.block_indptr
-    if kept.size < len(trace):
-        ids = np.concatenate([ids[start[i] : start[i + 1]] for i in kept]) if kept.size else ids[:0]
-    if not ids.size:
+    if not trace.run_start.size:
         return np.zeros(0, dtype=np.int32)
-    top = int(ids.max()) + 1
-    if top > 4 * ids.size:
-        return np.unique(ids, return_inverse=True)[1].astype(np.int32)
-    seen = np.zeros(top, dtype=bool)
-    seen[ids] = True
-    return (np.cumsum(seen, dtype=np.int32) - 1)[ids].astype(np.int32)
+    (indptr, start, count), _ = dense_runs(trace.runs)
+    if kept.size < len(trace):
+        stays = np.zeros(len(trace), dtype=bool)
+        stays[kept] = True
+        runs = np.repeat(stays, np.diff(indptr))
+        start, count = start[runs], count[runs]
+    ends = np.cumsum(count)
+    if ends.size and ends[-1] >= 2**31:
+        raise InputError("trace", f"{ends[-1]:,} blocks in all", "fewer than 2,147,483,648")
+    ids = np.repeat((start - (ends - count)).astype(np.int32), count)
+    ids += np.arange(ids.size, dtype=np.int32)
+    return ids
 
 
 def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: Any, complete: bool) -> Replay:
@@ -318,9 +327,9 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
         spread(state.when[:, START], np.nan),
         spread(state.when[:, FIRST], np.nan),
         spread(state.when[:, LAST], np.nan),
-        spread(state.seq[:, HIT], 0),
-        spread(state.seq[:, PREEMPTED], 0),
-        spread(state.seq[:, ENGINE], -1),
+        spread(state.seq[:, HIT].astype(np.int64), 0),
+        spread(state.seq[:, PREEMPTED].astype(np.int64), 0),
+        spread(state.seq[:, ENGINE].astype(np.int64), -1),
         rejected,
         state.spent[:, BUSY],
         state.gaps,
