@@ -86,7 +86,7 @@ def _where(
     return deploy(model(name), system(box), Layout(tp=tp), trace, rules, replicas=replicas, prefillers=prefillers)
 
 
-def disaggregation(limits_s: tuple[float, ...] = (0.1, 0.06, 0.04, 0.03), requests: int = 1500) -> Shape:
+def disaggregation(limits_s: tuple[float, ...] = (0.1, 0.06, 0.04, 0.03), requests: int = 800) -> Shape:
     """Goodput per chip of engines set apart for prefill over engines that do both, prompts first.
 
     Parameters
@@ -126,7 +126,7 @@ def disaggregation(limits_s: tuple[float, ...] = (0.1, 0.06, 0.04, 0.03), reques
     )
 
 
-def chunked_prefill(requests: int = 1000) -> Shape:
+def chunked_prefill(requests: int = 600) -> Shape:
     """Capacity within a tail of the gaps between tokens: prompts in chunks beside decoding over whole prompts first.
 
     Parameters
