@@ -61,6 +61,16 @@ def test_a_trace_is_compared_over_its_stretches() -> None:
     assert found["difference"]["ttft_s"]["low"] <= found["difference"]["ttft_s"]["high"]
 
 
+def test_replicas_follow_a_cycle() -> None:
+    asked = ("--rate", "40", "--requests", "4k", "--swing", "80%", "--period", "100s", "--ttft", "1s", "--tpot", "20ms")
+    found = invoke(*WHERE[:6], "--isl", "1k", "--osl", "200", *asked, "--autoscale", "10s", "--json").json()
+    needs = [w["replicas"] for w in found["day"]["windows"]]
+    assert max(needs[:5]) > min(needs[5:])
+    assert found["day"]["foresight_hours"] <= found["day"]["peak_hours"]
+    assert found["day"]["behind_within"] <= found["day"]["foresight_within"]
+    assert 0 < found["saved"] < 1
+
+
 @pytest.mark.parametrize(
     "extra",
     [

@@ -195,3 +195,9 @@ def test_requests_are_written_whole(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError):
         write_requests(served(turns([1])), "nowhere/rows.csv")
+
+
+def test_ray_gives_what_processes_give() -> None:
+    """The same call over a local cluster."""
+    pytest.importorskip("ray")
+    assert each(abs, [-3, 2], over="ray", workers=1) == [3, 2]

@@ -131,6 +131,9 @@ class Run:
     per_request: str | None
     over: str
     workers: int | None
+    swing: float
+    period: float
+    autoscale: float | None
 
 
 _OPTIONS = (
@@ -142,6 +145,8 @@ _OPTIONS = (
     click.option("--requests", type=integer(1, 20_000_000), default="2k", show_default=True, help="Requests to draw."),
     click.option("--arrivals", type=choice("process", _processes), default="poisson", help="How arrivals are drawn."),
     click.option("--cv", type=quantity("count", "number"), default="1", help="Coefficient of variation of the gaps."),
+    click.option("--swing", type=FRACTION, default="0%", help="Peak of the rate over its mean, less one."),
+    click.option("--period", type=TIME, default="24 h", help="Of that cycle."),
     click.option("--seed", type=integer(0, 2**31), default="0", help="Of what is drawn."),
     click.option("--tp", type=integer(1, 1024), help="Tensor parallel; the cheapest plan's layout by default."),
     click.option("--dp", type=integer(1, 1024), default="1", help="Attention-data ranks of a replica, with --tp."),
@@ -162,6 +167,7 @@ _OPTIONS = (
     click.option("--share", type=FRACTION, default="0.99", help="Share of requests that must hold them, for --find."),
     click.option("--against", type=choice("policy", _policies), help="Compare with this policy over --seeds."),
     click.option("--seeds", type=integer(2, 100), default="5", help="Runs of each policy, for --against."),
+    click.option("--autoscale", type=TIME, help="Replicas that each window of this length needs for the limits."),
     click.option("--tier", type=TIER, multiple=True, help="A memory below the engines', as ddr=512GB; nearest first."),
     click.option("--write-through", is_flag=True, help="Tiers get blocks when they are made, not when dropped above."),
     click.option("--per-request", type=CONFIG, help="Write a row per request to this .csv, .csv.gz or .parquet."),
@@ -227,6 +233,8 @@ def simulate(asked: Asked, given: Run) -> Report:
         )
     if given.find:
         return rate_report(title, find_rate(deployment, trace, scheduler, limits), limits)
+    if given.autoscale:
+        return _autoscale(title, asked, given, deployment, scheduler, limits, trace)
     if given.against:
         return _comparison(title, asked, given, deployment, scheduler, limits, trace)
     if len(sizes) > 1:
@@ -308,6 +316,24 @@ def _comparison(
     return comparison_report(title, found, what, "seeds", given.seeds)
 
 
+def _autoscale(
+    title: str,
+    asked: Asked,
+    given: Run,
+    deployment: Deployment,
+    scheduler: Scheduler,
+    limits: Limits,
+    trace: Trace,
+) -> Report:
+    from headway.cli._autoscale_report import autoscale_report
+    from headway.simulation.autoscale import follow_the_load
+
+    places: dict[str, Any] = {"over": given.over, "workers": given.workers}
+    with progress_bar("windows") as show:
+        found = follow_the_load(deployment, trace, scheduler, limits, given.autoscale or 0.0, done=show, **places)
+    return autoscale_report(title, found, _costs(asked, deployment).usd_per_chip_hour)
+
+
 def _traffic(asked: Asked, given: Run, seed: int) -> Trace:
     from headway.simulation.read import read_trace
     from headway.simulation.study import generated
@@ -316,7 +342,8 @@ def _traffic(asked: Asked, given: Run, seed: int) -> Trace:
     if given.trace:
         trace = read_trace(given.trace, closed=given.closed, session_gap_s=given.session_gap, seed=seed)
         return trace if given.speed == 1 else scale(trace, rate=given.speed)
-    return generated(given.arrivals, given.rate, given.requests, int(asked.isl), int(asked.osl), cv=given.cv, seed=seed)
+    shape = given.arrivals, given.rate, given.requests, int(asked.isl), int(asked.osl)
+    return generated(*shape, cv=given.cv, seed=seed, swing=given.swing, period_s=given.period)
 
 
 def _deployment(

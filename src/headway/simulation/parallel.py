@@ -28,6 +28,19 @@ Result = TypeVar("Result")
 Done = Callable[[int, int], None]
 
 
+#: Below so many requests in all, starting other processes takes longer than the runs.
+_FEW = 100_000
+
+
+def place_for(requests: int, over: str, workers: int | None) -> str:
+    """Where runs of so many requests in all go: few stay in this process, unless workers or a cluster are asked for.
+
+    >>> place_for(1000, "processes", None), place_for(1000, "processes", 2), place_for(10**6, "processes", None)
+    ('here', 'processes', 'processes')
+    """
+    return "here" if over == "processes" and workers is None and requests < _FEW else over
+
+
 def each(
     function: Callable[[Item], Result],
     items: Sequence[Item],
@@ -115,16 +128,25 @@ def _with_ray(
         ray = import_module("ray")
     except ImportError as error:
         raise MissingExtraError("Ray", "ray") from error
-    if not ray.is_initialized():
+    ours = not ray.is_initialized()
+    if ours:
         ray.init(log_to_driver=False, include_dashboard=False, configure_logging=False)
-    remote = ray.remote(function)
+
+    def call(item: Any) -> Any:
+        return function(item)
+
+    remote = ray.remote(call)
     left, finished = list(enumerate(items)), 0
     running: dict[Any, int] = {}
-    while left or running:
-        while left and len(running) < count:
-            k, item = left.pop(0)
-            running[remote.remote(item)] = k
-        for future in ray.wait(list(running))[0]:
-            found[running.pop(future)] = ray.get(future)
-            finished += 1
-            _tell(done, finished, len(items))
+    try:
+        while left or running:
+            while left and len(running) < count:
+                k, item = left.pop(0)
+                running[remote.remote(item)] = k
+            for future in ray.wait(list(running))[0]:
+                found[running.pop(future)] = ray.get(future)
+                finished += 1
+                _tell(done, finished, len(items))
+    finally:
+        if ours:
+            ray.shutdown()

@@ -14,7 +14,7 @@ from headway.facts.model import Model
 from headway.physics.layout import Layout
 from headway.serving.plan import plan
 from headway.serving.workload import Prices, Workload
-from headway.simulation.arrivals import arrivals
+from headway.simulation.arrivals import DAY_S, arrivals
 from headway.simulation.deploy import Deployment
 from headway.simulation.outcome import Costs, Outcome, largest_rate, outcome
 from headway.simulation.replay import Progress, Replay, replay
@@ -48,15 +48,26 @@ class Load:
     requests_per_second: float
 
 
-def generated(process: str, rate: float, n: int, isl: int, osl: int, *, cv: float = 1.0, seed: int = 0) -> Trace:
-    """Requests of one shape whose arrivals are drawn.
+def generated(
+    process: str,
+    rate: float,
+    n: int,
+    isl: int,
+    osl: int,
+    *,
+    cv: float = 1.0,
+    seed: int = 0,
+    swing: float = 0.0,
+    period_s: float = DAY_S,
+) -> Trace:
+    """Requests of one shape whose arrivals are drawn; `swing` and `period_s` make a daily cycle of the rate.
 
     >>> len(generated("poisson", 10.0, 5, 1000, 100))
     5
     """
     whole("requests", n, most=20_000_000)
     positive("rate", rate, "1/s")
-    at = arrivals(process, rate, n, np.random.default_rng(seed), cv=cv)
+    at = arrivals(process, rate, n, np.random.default_rng(seed), cv=cv, swing=swing, period_s=period_s)
     shape = np.full(n, isl), np.full(n, osl)
     return make_trace(f"{process} {rate:g}/s", at, *shape, source="generated", notes=(f"seed {seed}",))
 

@@ -13,7 +13,7 @@ from headway.simulation._state import Floats
 from headway.simulation.deploy import Deployment
 from headway.simulation.memories import MemoryOutcome, memory_outcomes
 from headway.simulation.outcome import Costs, Difference, Outcome, difference, request_times
-from headway.simulation.parallel import Done, each
+from headway.simulation.parallel import Done, each, place_for
 from headway.simulation.replay import Progress, Replay
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.study import Limits, run
@@ -23,8 +23,6 @@ from headway.simulation.trace import Trace
 COMPARED = ("ttft_s", "tpot_s", "latency_s")
 NO_LIMITS = Limits()
 FREE = Costs(1, 0.0)
-#: Below so many requests in all, starting other processes takes longer than the runs.
-_FEW = 100_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,8 +120,8 @@ def run_all(
     >>> [found.outcome.served for found in run_all(two)]
     [10, 10]
     """
-    small = workers is None and over == "processes" and sum(len(c.trace) for c in cases) < _FEW
-    return each(found_of, cases, over="here" if small else over, workers=workers, done=done)
+    place = place_for(sum(len(c.trace) for c in cases), over, workers)
+    return each(found_of, cases, over=place, workers=workers, done=done)
 
 
 def compare(
@@ -228,8 +226,7 @@ def compare_stretches(
     True
     """
     cases = [Case(deployment, trace, rules) for rules in (first, second)]
-    small = workers is None and len(trace) < _FEW
-    one, other = each(_times_of, cases, over="here" if small else over, workers=workers)
+    one, other = each(_times_of, cases, over=place_for(len(trace), over, workers), workers=workers)
     if one is None or other is None:
         raise InputError("comparison", "interrupted", "both runs to their ends")
     found = {}
