@@ -55,6 +55,47 @@ def usd_per_solved(usd_per_task: ArrayLike, accuracy: ArrayLike) -> Floats:
     return np.asarray(np.divide(cost, share, out=np.full(share.shape, np.inf), where=share > 0))
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What answers of some length and score cost; fields are arrays of one shape.
+
+    Parameters
+    ----------
+    usd : ndarray
+        A task [dollar].
+    usd_per_solved : ndarray
+        A task that is solved [dollar].
+    ock : ndarray
+        OckScore [point].
+    """
+
+    usd: Floats
+    usd_per_solved: Floats
+    ock: Floats
+
+
+def spent(score: ArrayLike, tokens: ArrayLike, usd_per_mtok: ArrayLike) -> Spent:
+    """Dollars of a task, of a solved one, and the score less a charge for tokens.
+
+    Parameters
+    ----------
+    score : array_like
+        Share of tasks solved [1].
+    tokens : array_like
+        Mean output tokens of a task [token].
+    usd_per_mtok : array_like
+        Price of output [$/Mtok].
+
+    Examples
+    --------
+    >>> found = spent(0.5, 10_000, 6.0)
+    >>> float(found.usd), float(found.usd_per_solved), round(float(found.ock), 2)
+    (0.06, 0.12, 43.07)
+    """
+    usd = np.asarray(not_negative("tokens", tokens), dtype=float) * np.asarray(usd_per_mtok, dtype=float) / 1e6
+    return Spent(usd, usd_per_solved(usd, score), ock_score(score, tokens))
+
+
 def frontier(score: ArrayLike, tokens: ArrayLike, usd: ArrayLike) -> Floats:
     """Whether no other row is at least as good in all of score, tokens and dollars, and better in one.
 

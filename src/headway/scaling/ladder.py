@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -183,6 +184,25 @@ def place(ladder: Ladder, compute: float) -> Point:
     return optimal_point(fit, compute)
 
 
+def places(ladder: Ladder, computes: Sequence[float]) -> Point:
+    """Where runs of several amounts of compute would be, as one set of points.
+
+    Examples
+    --------
+    >>> from types import MappingProxyType
+    >>> c = np.logspace(18, 20, 9)
+    >>> none = MappingProxyType({})
+    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> places(climb(runs), [1e21, 1e22]).compute.tolist()
+    [1e+21, 1e+22]
+    """
+    at = [place(ladder, compute) for compute in computes]
+    if at[0].size is None:
+        return Point(compute=np.asarray(computes, dtype=float))
+    size, tokens = (np.concatenate([np.ravel(getattr(one, name)) for one in at]) for name in ("size", "tokens"))
+    return Point(size, tokens, np.asarray(computes, dtype=float))
+
+
 def forecasts(ladder: Ladder, at: Point) -> tuple[Forecast, ...]:
     """What every fitted law says about some runs, the chosen one first.
 
@@ -204,6 +224,16 @@ def forecasts(ladder: Ladder, at: Point) -> tuple[Forecast, ...]:
             continue
         found.append(Forecast(method.name, full, *interval(method.fit, method.band, full)))
     return tuple(found)
+
+
+def half_width(forecast: Forecast) -> Floats:
+    """Half of the interval over the forecast [1].
+
+    >>> one = np.array([2.0])
+    >>> half_width(Forecast("power", Point(compute=one), one, one * 0.9, one * 1.1)).round(3).tolist()
+    [0.1]
+    """
+    return np.asarray((forecast.high - forecast.low) / (2.0 * forecast.value))
 
 
 def allocations(ladder: Ladder, compute: float) -> tuple[Allocation, ...]:
@@ -263,6 +293,6 @@ def judge(forecast: Forecast, measured: Floats) -> Holdout:
         float(np.mean(np.abs(relative))),
         float(np.mean(relative)),
         coverage(forecast.low, forecast.high, measured),
-        float(np.mean((forecast.high - forecast.low) / (2.0 * forecast.value))),
+        float(np.mean(half_width(forecast))),
         float(np.mean(np.abs(forecast.value - measured))),
     )
