@@ -105,7 +105,12 @@ def _parts(chapter: Chapter, values: dict[str, Any], answer: Answer) -> list[Par
 
 def _chart(chart: Chart) -> XYChart | None:
     """The chart of a terminal; curves that only the page evaluates are left to the page."""
-    drawn = tuple(TextSeries(s.name, list(s.x), list(s.y)) for s in chart.series if s.measure is None and len(s.x))
+    drawn = tuple(
+        TextSeries(name, list(s.x), list(y))
+        for s in chart.series
+        if s.measure is None and len(s.x)
+        for name, y in (((f"{s.name}, low", s.y), (f"{s.name}, high", s.top)) if s.kind == "band" else ((s.name, s.y),))
+    )
     if not drawn:
         return None
     cloud = any(s.kind == "points" for s in chart.series)

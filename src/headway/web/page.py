@@ -17,7 +17,10 @@ from headway.web.document import answered, boot_document
 from headway.web.registry import chapter, chapters
 
 CLAIMS = "claims"
-_MODULES = ("units.js", "terms.js", "dom.js", "chart.js", "exports.js", "controls.js", "view.js", "claims.js", "app.js")
+_MODULES = (
+    *("units.js", "terms.js", "dom.js", "curves.js", "readout.js", "chart.js"),
+    *("exports.js", "controls.js", "view.js", "claims.js", "app.js"),
+)
 _ALONE = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"

@@ -141,8 +141,7 @@ def _score_chart(found: TaskForecast, policy: Policy, largest: float, rung: floa
         Axis("score before safeguards", "fraction", low=0.0, high=1.0),
         (
             Series("forecast", RUNGS, tuple(found.value.tolist()), strong=True),
-            Series("low", RUNGS, tuple(found.low.tolist())),
-            Series("high", RUNGS, tuple(found.high.tolist())),
+            Series("interval", RUNGS, tuple(found.low.tolist()), kind="band", top=tuple(found.high.tolist())),
             Series("threshold", RUNGS, tuple(limit for _ in RUNGS)),
         ),
         (Marker(largest, "largest run"), Marker(rung, "next rung")),

@@ -63,7 +63,7 @@ def answer(values: Values) -> Answer:
             Number("params", "Size of that rung", size, "count", "parameters, by that law"),
             Number("tokens", "Its tokens", tokens, "tokens", "by that law"),
         ),
-        (_chart(ladder, values["law"], rung, (low, high)), _widths(ladder, rung)),
+        (_chart(ladder, values["law"], rung, (low, value, high)), _widths(ladder, rung)),
         (
             _laws(ladder, every),
             Table(
@@ -100,7 +100,7 @@ def _rungs(ladder: Ladder, rung: float) -> tuple[float, ...]:
     return tuple(float(v) for v in np.geomspace(done.min(), max(rung, done.max()), ALONG))
 
 
-def _chart(ladder: Ladder, law: str, rung: float, ends: tuple[float, float]) -> Chart:
+def _chart(ladder: Ladder, law: str, rung: float, ends: tuple[float, float, float]) -> Chart:
     from headway.scaling.intervals import computes
 
     done = computes(ladder.runs.at)
@@ -115,11 +115,10 @@ def _chart(ladder: Ladder, law: str, rung: float, ends: tuple[float, float]) -> 
         Axis("loss, nats a token"),
         (
             Series("forecast", rungs, tuple(found.value.tolist()), strong=True),
-            Series("low", rungs, tuple(found.low.tolist())),
-            Series("high", rungs, tuple(found.high.tolist())),
+            Series("interval", rungs, tuple(found.low.tolist()), kind="band", top=tuple(found.high.tolist())),
             Series("truth", rungs, tuple(there.tolist())),
             Series("runs", tuple(done.tolist()), tuple(ladder.runs.loss.tolist()), kind="points"),
-            Series("interval", (rung, rung), ends, kind="points", labels=("low end", "high end")),
+            Series("next rung", (rung, rung, rung), ends, kind="points", labels=("low end", "forecast", "high end")),
         ),
         (Marker(float(done.max()), "largest run"),),
         about="Lines follow the best size and tokens at each compute; most runs lie above them, because a grid of "

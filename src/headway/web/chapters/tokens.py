@@ -91,8 +91,7 @@ def answer(values: Values) -> Answer:
                 Axis("score", "fraction"),
                 (
                     Series("fit", xs, tuple(value.tolist()), strong=True),
-                    Series("low", xs, tuple(low.tolist())),
-                    Series("high", xs, tuple(high.tolist())),
+                    Series("interval", xs, tuple(low.tolist()), kind="band", top=tuple(high.tolist())),
                     Series("measured", tuple(at.tolist()), tuple(score.tolist()), kind="points"),
                 ),
                 mark,

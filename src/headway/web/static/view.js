@@ -1,7 +1,8 @@
 // One chapter: controls, headlines, charts, tables; live controls are evaluated here, the rest is asked for.
 
-import { draw, rows } from './chart.js';
+import { draw } from './chart.js';
 import { form } from './controls.js';
+import { rows } from './curves.js';
 import { h } from './dom.js';
 import { saveCsv, savePng, saveSvg } from './exports.js';
 import { read } from './terms.js';
@@ -10,15 +11,15 @@ import { show } from './units.js';
 /**
  * @typedef {import('./controls.js').Control} Control
  * @typedef {import('./controls.js').Value} Value
- * @typedef {import('./chart.js').Chart} Chart
- * @typedef {import('./chart.js').Bars} Bars
+ * @typedef {import('./curves.js').Chart} Chart
+ * @typedef {import('./curves.js').Bars} Bars
  * @typedef {{id: string, title: string, question: string, controls: Control[]}} Chapter
  * @typedef {{key: string, label: string, value: number | string | null, dimension: string, note: string,
  *   measure: import('./terms.js').Measure | null}} Headline
  * @typedef {{key: string, title: string, columns: {key: string, label: string, dimension: string}[],
  *   rows: (string | number | null)[][], details: Bars[][]}} Table
  * @typedef {{chapter: string, values: Record<string, Value>, headlines: Headline[], charts: Chart[], tables: Table[],
- *   equations: string[], notes: string[], sources: string[], command: string}} Answer
+ *   equations: string[], mathml: string[], notes: string[], sources: string[], command: string}} Answer
  * @typedef {{error: string, field: string}} Failure
  */
 
@@ -229,7 +230,7 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   function words() {
     const parts = [];
-    if (answer.equations.length) parts.push(h('section', { class: 'equations', 'aria-label': 'Equations' }, answer.equations.map((e) => h('p', { text: e }))));
+    if (answer.equations.length) parts.push(h('section', { class: 'equations', 'aria-label': 'Equations' }, answer.mathml.map(equation)));
     if (answer.notes.length) parts.push(h('section', { class: 'notes' }, [h('h2', { text: 'Assumed' }), h('ul', {}, answer.notes.map((n) => h('li', { text: n })))]));
     if (answer.sources.length) parts.push(h('details', { class: 'sources' }, [h('summary', { text: `Sources (${answer.sources.length})` }), h('ul', {}, answer.sources.map((n) => h('li', { text: n })))]));
     return parts;
@@ -261,6 +262,13 @@ export function chapterView(host, chapter, first, failure, alone) {
     }
     before = width;
   }).observe(drawings);
+}
+
+/** Markup that the server made of one line; each of its parts is labelled with the line's own signs. @param {string} markup */
+function equation(markup) {
+  const line = h('p');
+  line.innerHTML = markup;
+  return line;
 }
 
 /** @param {Chart} chart @param {import('./terms.js').Place} place */
