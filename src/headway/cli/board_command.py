@@ -41,10 +41,11 @@ def board(chapter: str | None, values: tuple[str, ...], host: str, port: int, br
 def serve(host: str, port: int, browser: bool) -> None:
     """Listen until interrupted."""
     import socket
+    from threading import Thread
 
     import uvicorn
 
-    from headway.web.server import app
+    from headway.web.server import app, warm
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,6 +55,7 @@ def serve(host: str, port: int, browser: bool) -> None:
     click.echo(f"Headway board: {where} (Ctrl+C ends it)")
     if browser:
         click.launch(where)
+    Thread(target=warm, daemon=True).start()
     uvicorn.run(app(host), host=host, port=port, log_level="warning", access_log=False)
 
 

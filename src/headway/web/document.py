@@ -7,6 +7,7 @@ from typing import Any
 
 from headway import __version__
 from headway.facts.dimensions import DIMENSIONS
+from headway.facts.errors import MissingExtraError
 from headway.facts.plain import to_json
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Measure, Number, Series, Table, unit_of
 from headway.web.mathml import mathml
@@ -164,5 +165,10 @@ def ask(name: str, given: dict[str, str]) -> tuple[Chapter, dict[str, Any], Answ
 
 
 def answered(name: str, given: dict[str, str]) -> dict[str, Any]:
-    """The answer of a chapter as plain data."""
-    return answer_document(*ask(name, given))
+    """The answer of a chapter as plain data; where a package is missing, which one and what mends it."""
+    try:
+        return answer_document(*ask(name, given))
+    except MissingExtraError as error:
+        one = chapter(name)
+        said = Number("missing", "Not installed", str(error), "", "the rest of the board works without it")
+        return answer_document(one, one.read(given), Answer((said,)))
