@@ -287,7 +287,7 @@ class Chapter:
     answer : function
         From the values of the controls (numbers in SI units, names) to an :class:`Answer`.
     order : int
-        Place in the table of contents, lowest first.
+        Place in its part of the table of contents, lowest first; a part stands where its first chapter does.
     part : str
         Heading in the table of contents.
     """

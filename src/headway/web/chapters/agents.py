@@ -157,5 +157,6 @@ CHAPTER = Chapter(
     "What do more tries and parallel agents solve, and what do they cost in tokens and time?",
     CONTROLS,
     answer,
-    order=86,
+    order=88,
+    part="The next model",
 )

@@ -23,7 +23,7 @@ CONTROLS = (
     Control(
         "context",
         "Context of each",
-        8192.0,
+        2048.0,
         "tokens",
         low=1,
         high=1e6,
@@ -124,4 +124,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=10,
+    part="Serving",
 )

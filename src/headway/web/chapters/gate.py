@@ -100,7 +100,13 @@ def answer(values: Values) -> Answer:
     return Answer(
         (
             *(
-                Number(r.mode, said[0].upper() + said[1:], "allowed" if r.allowed else "refused", "", r.mode)
+                Number(
+                    r.mode,
+                    said[0].upper() + said[1:],
+                    "allowed" if r.allowed else "refused",
+                    "",
+                    f"by {r.binding}" if r.binding else "",
+                )
                 for r, (_, said) in zip(rulings, SAID, strict=True)
                 if r.mode != "closed"
             ),
@@ -194,5 +200,6 @@ CHAPTER = Chapter(
     "May this model be released, in which way, and will the next rung be stopped?",
     CONTROLS,
     answer,
-    order=89,
+    order=92,
+    part="The next model",
 )

@@ -174,5 +174,6 @@ CHAPTER = Chapter(
     "What will the next, larger run score, and how sure is that?",
     CONTROLS,
     answer,
-    order=84,
+    order=86,
+    part="The next model",
 )

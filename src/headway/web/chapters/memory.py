@@ -86,4 +86,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=60,
+    part="Memory",
 )

@@ -44,13 +44,13 @@ COLUMNS = (
     Column("layout", "layout"),
     Column("model", "model"),
     Column("system", "system"),
-    Column("chips", "GPUs", "count"),
-    Column("batch", "batch", "count"),
+    Column("usd_per_mtok", "$/Mtok", "dollars"),
     Column("tokens_per_second_per_user", "tok/s user", "count"),
     Column("tokens_per_second_per_chip", "tok/s GPU", "count"),
     Column("ttft_s", "TTFT", "seconds"),
     Column("tpot_s", "TPOT", "seconds"),
-    Column("usd_per_mtok", "$/Mtok", "dollars"),
+    Column("chips", "GPUs", "count"),
+    Column("batch", "batch", "count"),
     Column("memory_bytes", "memory GPU", "bytes"),
     Column("binding", "binds"),
 )
@@ -143,24 +143,28 @@ def _cloud(result: PlanResult, results: list[PlanResult]) -> str:
 
 
 def _table(plans: list[tuple[str, Plan]]) -> Table:
-    rows = tuple(
-        (
-            layout_name(p),
-            name,
-            p.system,
-            float(p.chips),
-            float(p.batch),
-            p.tokens_per_second_per_user,
-            p.tokens_per_second_per_chip,
-            p.ttft_s,
-            p.tpot_s,
-            p.usd_per_mtok,
-            float(p.memory.total),
-            p.binding,
-        )
+    """A row a plan; what all of them share has no column."""
+    found: list[dict[str, str | float]] = [
+        {
+            "layout": layout_name(p),
+            "model": name,
+            "system": p.system,
+            "chips": float(p.chips),
+            "batch": float(p.batch),
+            "tokens_per_second_per_user": p.tokens_per_second_per_user,
+            "tokens_per_second_per_chip": p.tokens_per_second_per_chip,
+            "ttft_s": p.ttft_s,
+            "tpot_s": p.tpot_s,
+            "usd_per_mtok": p.usd_per_mtok,
+            "memory_bytes": float(p.memory.total),
+            "binding": p.binding,
+        }
         for name, p in plans
-    )
-    return Table("plans", "Plans", COLUMNS, rows, tuple(_bars(p) for _, p in plans))
+    ]
+    shared = {key for key in ("model", "system") if len({row[key] for row in found}) == 1}
+    columns = tuple(c for c in COLUMNS if c.key not in shared)
+    rows = tuple(tuple(row[c.key] for c in columns) for row in found)
+    return Table("plans", "Plans", columns, rows, tuple(_bars(p) for _, p in plans))
 
 
 CHAPTER = Chapter(

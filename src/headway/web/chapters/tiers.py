@@ -138,5 +138,6 @@ CHAPTER = Chapter(
     "Which memory should hold a cache until its next use, and when is computing it again cheaper?",
     CONTROLS,
     answer,
-    order=76,
+    order=64,
+    part="Memory",
 )

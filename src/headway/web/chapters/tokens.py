@@ -156,5 +156,6 @@ CHAPTER = Chapter(
     "How many tokens is a task worth, and what does a solved one cost?",
     CONTROLS,
     answer,
-    order=88,
+    order=90,
+    part="The next model",
 )

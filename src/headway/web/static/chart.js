@@ -112,10 +112,10 @@ function gridShapes({ width, height, box, x, y }) {
 }
 
 /** @param {View} view @returns {Shape[]} */
-function tickShapes({ chart, height, box, x, y }) {
+function tickShapes({ chart, width, height, box, x, y }) {
   return [
     ...y.ticks.map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: box.left - 8, y: y.of(t) + 4, 'text-anchor': 'end', text: show(t, chart.y.dimension, 3) }])),
-    ...readable(chart, x).map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: x.of(t), y: height - box.bottom + 19, 'text-anchor': 'middle', text: show(t, chart.x.dimension, 3) }])),
+    ...readable(chart, x).map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: Math.min(x.of(t), width - 4 - 3.4 * show(t, chart.x.dimension, 3).length), y: height - box.bottom + 19, 'text-anchor': 'middle', text: show(t, chart.x.dimension, 3) }])),
   ];
 }
 

@@ -172,7 +172,7 @@ export function chapterView(host, chapter, first, failure, alone) {
       const text = show(value, one.dimension);
       if (cell.textContent !== text) {
         cell.textContent = text;
-        cell.classList.toggle('long', text.length > 14);
+        cell.classList.toggle('long', text.length > 12);
       }
       cell.setAttribute('data-value', String(value));
     });
@@ -298,7 +298,7 @@ function table(one, detail) {
     const cells = row.map((value, i) => {
       const text = typeof value === 'number' ? show(value, one.columns[i].dimension) : (value ?? '–');
       const kids = open && i === 0 ? [h('button', { type: 'button', class: 'link', text, onclick: () => detail(row.slice(0, 2).join(', '), one.details[r]) })] : [String(text)];
-      return h('td', { class: one.columns[i].dimension ? 'number' : '' }, kids);
+      return h('td', { class: one.columns[i].dimension ? 'number' : String(text).length < 12 ? 'short' : '' }, kids);
     });
     return h('tr', {}, cells);
   });
