@@ -57,7 +57,7 @@ SATURATING = (
 _START, _TOP, _POINTS = 0.2, 0.6, 40
 
 
-LARGEST = 9.49e21
+LARGEST = 6.0 * 10**9.7 * 10**11.5
 """Compute of the largest of the planted runs, unless another is asked for [FLOP]."""
 
 
