@@ -9,6 +9,7 @@ its passes on time to first token. Sources of lesser trust are predicted and sho
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,8 @@ import numpy as np
 
 from headway.evidence.fitting import Array, fit_positive, resampled
 from headway.evidence.measurements import Measurement, open_serving
+from headway.evidence.predict import KINDS, Answer, predictions
+from headway.evidence.report import score
 from headway.evidence.setups import Setup, setup_of
 from headway.facts.calibration import Book, efficiency_for, engine_name, read_book
 from headway.facts.catalog import packaged
@@ -228,6 +231,45 @@ def errors(rows: Sequence[Measurement], runs: Sequence[Observed], table: Book, p
     }
 
 
+def rate_errors(rows: Sequence[Measurement], table: Book) -> dict[str, tuple[float, float]]:
+    """Intervals of throughput by grade: no constant is fitted on it, so every row of it is one left out.
+
+    A lesser grade is what remains when the row's own engine, or its own generation, has no constants. Rows that
+    their setup cannot explain, or of older software, would widen the interval by what it is not for.
+
+    Parameters
+    ----------
+    rows : sequence of Measurement
+    table : Book
+        With the constants just fitted, and intervals of time per output token.
+    """
+    asked = [row for row in rows if KINDS.get(row.metric) == "throughput"]
+    without: Mapping[str, Callable[[Answer], str]] = {
+        "calibrated chip and engine": lambda _: "",
+        "calibrated chip": lambda a: f"engine.{engine_name(a.row.engine)}",
+        "datasheet only": lambda a: f"generation.{_generation(a.row)}",
+    }
+    scored = score(predictions(asked, table=table))
+    known = [one.answer for one in scored if one.error is not None and not one.mark]
+    return {grade: _quantiles(_rate_residuals(known, table, scope)) for grade, scope in without.items()}
+
+
+def _generation(row: Measurement) -> str:
+    setup = setup_of(row)
+    return setup.system.chip.generation if isinstance(setup, Setup) else ""
+
+
+def _rate_residuals(known: Sequence[Answer], table: Book, scope: Callable[[Answer], str]) -> Array:
+    """``log(predicted / measured)`` of rows predicted without the scope that each one names."""
+    found: list[float] = []
+    for left in sorted({scope(a) for a in known}):
+        rest = {name: c for name, c in table.constants.items() if name != left}
+        mine = [a.row for a in known if scope(a) == left]
+        again = predictions(mine, table=replace(table, constants=rest))
+        found += [float(np.log(a.prediction.value / a.row.value)) for a in again if a.prediction is not None]
+    return np.asarray(found)
+
+
 def calibrate(rows: Sequence[Measurement] | None = None) -> str:
     """Fit everything and return the table as TOML text, the same for the same rows to the last byte."""
     table = read_book(packaged("operators.toml").tables, packaged("operators.toml").tables.get("errors", {}))
@@ -237,7 +279,10 @@ def calibrate(rows: Sequence[Measurement] | None = None) -> str:
     best = fit(runs, prior)
     keys = np.asarray([run.key for run in runs])
     draws = [fit([runs[i] for i in resampled(keys, seed)], prior) for seed in range(_DRAWS)]
-    return _toml(table, best, draws, errors(trusted, runs, table, prior))
+    left = errors(trusted, runs, table, prior)
+    tables = tomllib.loads(_toml(table, best, draws, left))
+    left["throughput"] = rate_errors(every, read_book(tables))
+    return _toml(table, best, draws, left)
 
 
 def _triple(value: float, low: float, high: float) -> str:
