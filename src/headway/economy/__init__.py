@@ -1,0 +1,1 @@
+"""An economy of agents: ledger, market, agents, and what each of their decisions costs on a rack."""
