@@ -1,1 +1,1 @@
-"""The room of the economy: ledger, market, agents, and what each of their decisions costs."""
+"""An economy of agents: ledger, market, agents, and what each of their decisions costs on a rack."""

@@ -1,4 +1,4 @@
-"""The rules of a market as one value: how offers meet, who is found, fees, clocks. A table of them drives every face."""
+"""The rules of a market as one value: how offers meet, who is found, fees, clocks. One table drives every face."""
 
 from __future__ import annotations
 

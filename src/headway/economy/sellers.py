@@ -54,9 +54,7 @@ class Seller:
 _ROWS: Final = (
     Seller("posted", "asks its posted price and keeps it"),
     Seller("negotiator", "asks its posted price and concedes down to its reserve", concedes=True),
-    Seller(
-        "learning", "raises its price after a deal and lowers it after a lost offer, above its reserve", learns=0.02
-    ),
+    Seller("learning", "raises its price after a deal, lowers it after a lost offer, keeps its reserve", learns=0.02),
 )
 SELLERS: Final = MappingProxyType({row.name: row for row in _ROWS})
 """Selling policies by name; the first is the default."""
@@ -97,7 +95,7 @@ def quote(posted: int, least: int, factor: float, minor: int) -> int:
 
 
 def concession(policy: Seller, asked: int, least: int, done: int, minor: int) -> int:
-    """Its price after some rounds: p = ask - (ask - reserve) (k / K) ** shape, rounded up to a whole minor unit [micro].
+    """Its price after some rounds: ask - (ask - reserve) (k / K) ** shape, rounded up to a whole minor unit [micro].
 
     Parameters
     ----------
