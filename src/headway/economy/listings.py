@@ -8,22 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from headway.economy.population import Floats, Ints, Population, Ragged
-from headway.facts.check import whole
 
 
 @dataclass(frozen=True, slots=True)
 class Listings:
-    """Listings, one row each; a business may have several.
+    """Listings, one row a business.
 
     Parameters
     ----------
     items, tags : tuple of str
         Names behind the numbers.
-    seller : ndarray of int
-        Business of each listing.
     names, texts : tuple of str
         What people read.
     menu : Ragged
@@ -40,7 +35,6 @@ class Listings:
 
     items: tuple[str, ...]
     tags: tuple[str, ...]
-    seller: Ints
     names: tuple[str, ...]
     texts: tuple[str, ...]
     menu: Ragged
@@ -51,7 +45,7 @@ class Listings:
 
     def __len__(self) -> int:
         """Number of listings."""
-        return len(self.seller)
+        return len(self.names)
 
     def prices(self, listing: int) -> dict[int, int]:
         """Posted price by number of the item [micro]."""
@@ -65,20 +59,17 @@ class Listings:
         return f"{self.names[listing]} {self.texts[listing]} {menu} {tags}"
 
 
-def publish(population: Population, copies: Ints | None = None) -> Listings:
+def publish(population: Population) -> Listings:
     """List every business, in the order of the population.
 
     Parameters
     ----------
     population : Population
         Whose businesses; their reserves stay behind.
-    copies : ndarray of int, optional
-        Listings of each business, 1 where not given: a Sybil has many under different names [1].
 
     Returns
     -------
     Listings
-        Copies of one business stand together.
 
     Examples
     --------
@@ -87,25 +78,15 @@ def publish(population: Population, copies: Ints | None = None) -> Listings:
     >>> len(shown), hasattr(shown, "reserve")
     (4, False)
     """
-    from headway.economy.population import subset
-
     sellers = population.businesses
-    times = np.ones(len(sellers), dtype=np.int64) if copies is None else np.asarray(copies, dtype=np.int64)
-    whole("copies", times, least=0)
-    chosen = np.repeat(np.arange(len(sellers), dtype=np.int64), times)
-    menu, at = subset(sellers.menu, chosen)
-    has, _ = subset(sellers.tags, chosen)
-    first = np.concatenate(([True], chosen[1:] != chosen[:-1])) if len(chosen) else np.empty(0, dtype=bool)
-    nth = (np.arange(len(chosen)) - np.maximum.accumulate(np.where(first, np.arange(len(chosen)), 0))).tolist()
     return Listings(
         population.items,
         population.tags,
-        chosen,
-        tuple(sellers.names[b] + (f" {k + 1}" if k else "") for b, k in zip(chosen.tolist(), nth, strict=True)),
-        tuple(sellers.texts[b] for b in chosen.tolist()),
-        menu,
-        sellers.price[at],
-        has,
-        sellers.rating[chosen],
-        sellers.place[chosen],
+        sellers.names,
+        sellers.texts,
+        sellers.menu,
+        sellers.price,
+        sellers.tags,
+        sellers.rating,
+        sellers.place,
     )
