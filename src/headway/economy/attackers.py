@@ -6,7 +6,7 @@ quick, false, many or mean, but a command that the rails refuse stays refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -82,8 +82,8 @@ class Attack:
             raise unknown("attack", self.kind, ATTACKS)
         fraction("share", single("share", self.share))
         whole("copies", single("copies", self.copies), most=100_000)
-        for field in ("markup", "ask"):
-            positive(field, single(field, getattr(self, field)))
+        for name in ("markup", "ask"):
+            positive(name, single(name, getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Staged:
     population: Population
     sellers: frozenset[int] = frozenset()
     buyers: frozenset[int] = frozenset()
-    loyal: MappingProxyType[int, int] = MappingProxyType({})
+    loyal: MappingProxyType[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def stage(population: Population, attack: Attack | None, *, seed: int = 0) -> Staged:

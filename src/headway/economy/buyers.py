@@ -80,7 +80,7 @@ class Buyer:
     opening: float = 0.8
     limit: float = 2.0
     susceptibility: float = 0.0
-    patience_s: float = 4 * 3600.0
+    patience_s: float = 1800.0
     most_compute: float = 0.1
     spread: float | None = None
 

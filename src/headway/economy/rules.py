@@ -54,9 +54,8 @@ MECHANISMS: Final = MappingProxyType({row.name: row for row in _ROWS})
 
 REFUNDS: Final = MappingProxyType(
     {
-        "evidence": "a dispute is granted where the delivered goods lack a tag that the buyer needs",
-        "deny": "every dispute is denied",
-        "trust": "every dispute is granted",
+        "evidence": "a dispute over goods that the log shows delivered is denied",
+        "trust": "every dispute is granted in full",
     }
 )
 """How the operator decides disputes; the first is the default."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -28,6 +29,8 @@ class Seller:
         Share by which a deal raises its price and a lost offer lowers it, never below its reserve; 0 keeps it [1].
     reply_s : float
         Mean time until it answers, beside the time of its decision; exponential [s].
+    funds : float
+        What it starts with, to pay for its decisions until it has takings [$].
 
     Raises
     ------
@@ -42,6 +45,7 @@ class Seller:
     shape: float = 1.0
     learns: float = 0.0
     reply_s: float = 20.0
+    funds: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse fields out of range, by name."""
@@ -49,6 +53,7 @@ class Seller:
         positive("shape", single("shape", self.shape))
         fraction("learns", single("learns", self.learns), allow_one=False)
         not_negative("reply_s", single("reply_s", self.reply_s), "s")
+        not_negative("funds", single("funds", self.funds), "$")
 
 
 _ROWS: Final = (
@@ -115,7 +120,7 @@ def concession(policy: Seller, asked: int, least: int, done: int, minor: int) ->
     """
     if not policy.concedes:
         return asked
-    share = min(done / policy.rounds, 1.0) ** policy.shape
+    share = math.pow(min(done / policy.rounds, 1.0), policy.shape)
     return max(-(-round(asked - (asked - least) * share) // minor) * minor, least)
 
 
