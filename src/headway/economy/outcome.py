@@ -314,3 +314,43 @@ def _series(at: Floats, queue: Floats, span_s: float) -> tuple[Floats, Floats]:
     with np.errstate(invalid="ignore"):
         mean = np.where(count > 0, np.bincount(where, queue, minlength=96) / np.maximum(count, 1), np.nan)
     return (edges[:-1] + edges[1:]) / 2, mean
+
+
+def over_time(found: MarketOutcome, points: int = 60) -> tuple[Floats, Ints, Floats]:
+    """Settled deals and their welfare so far, at equal steps of the time of acceptance.
+
+    Parameters
+    ----------
+    found : MarketOutcome
+        Of one run.
+    points : int
+        Steps [1].
+
+    Returns
+    -------
+    at_s : ndarray of float
+        Shape (points,) [s].
+    deals : ndarray of int
+        Settled deals accepted until then [1].
+    welfare : ndarray of float
+        Welfare of those of honest consumers, in the population's currency.
+
+    Examples
+    --------
+    >>> from headway.economy.generated import generate_population
+    >>> from headway.economy.simulate import simulate
+    >>> run = simulate(generate_population(20, 10, seed=1))
+    >>> at, deals, welfare = over_time(run, 5)
+    >>> int(deals[-1]) == run.settled, abs(float(welfare[-1]) - run.welfare) < 1e-6
+    (True, True)
+    """
+    deals = found.deals
+    end = float(deals.at_us.max(initial=0)) / US
+    at = np.linspace(0.0, end, points)
+    good = deals.settled
+    times = deals.at_us[good] / US
+    worth = np.where(deals.honest, deals.utility, 0)[good] / MICROS
+    order = np.argsort(times, kind="stable")
+    until = np.searchsorted(times[order], at, side="right")
+    total = np.concatenate(([0.0], np.cumsum(worth[order])))
+    return at, until.astype(np.int64), total[until]

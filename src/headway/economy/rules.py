@@ -144,3 +144,12 @@ class Rules:
     def kind(self) -> Mechanism:
         """The mechanism's row."""
         return MECHANISMS[self.mechanism]
+
+
+def basis_points(share: float) -> int:
+    """A share as whole basis points.
+
+    >>> basis_points(0.025)
+    250
+    """
+    return round(float(fraction("fee", single("fee", share))) * 10_000)

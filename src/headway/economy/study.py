@@ -156,7 +156,9 @@ def summed(name: str, outcomes: Sequence[MarketOutcome], value: float = math.nan
         float(welfare.std(ddof=1) / math.sqrt(len(welfare))) if len(welfare) > 1 else math.nan,
         settled,
         mean(lambda o: o.price_ratio),
-        *(mean(lambda o, k=k: o.shares[k]) for k in range(3)),  # type: ignore[misc]
+        mean(lambda o: o.shares[0]),
+        mean(lambda o: o.shares[1]),
+        mean(lambda o: o.shares[2]),
         mean(lambda o: o.asked),
         mean(lambda o: o.recall),
         mean(lambda o: o.compute.input_tokens + o.compute.output_tokens),
@@ -335,26 +337,25 @@ def attack_cost(
             refused[code] = refused.get(code, 0) + count
     means = np.mean(rows, axis=0).tolist()
     attackers, w0, t0, h0, l0, c0, w1, t1, h1, l1, c1, loss, redirected = means
-    found = MappingProxyType(dict(sorted(refused.items())))
     return AttackCost(
-        attack.kind,
-        attackers,
-        w0,
-        w1,
-        loss,
-        t0,
-        t1,
-        h0,
-        h1,
-        l0,
-        l1,
-        c0,
-        c1,
-        redirected,
-        largest,
-        mandate,
-        bounded,
-        found,
+        kind=attack.kind,
+        attackers=attackers,
+        welfare_before=w0,
+        welfare_after=w1,
+        loss_per_victim=loss,
+        takings_before=t0,
+        takings_after=t1,
+        honest_takings_before=h0,
+        honest_takings_after=h1,
+        latency_before_s=l0,
+        latency_after_s=l1,
+        compute_before=c0,
+        compute_after=c1,
+        redirected=redirected,
+        largest_loss=largest,
+        mandate=mandate,
+        bounded=bounded,
+        refused=MappingProxyType(dict(sorted(refused.items()))),
     )
 
 

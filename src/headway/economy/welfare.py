@@ -228,6 +228,19 @@ class Beside:
     high: float
     agrees: bool
 
+    def holds(self, welfare: float) -> bool:
+        """Whether a welfare is the published one to the cent, or in the published range."""
+        return within(welfare, self.low, self.high)
+
+
+def within(welfare: float, low: float, high: float) -> bool:
+    """Whether a total lies in a range, to half a cent for rounding.
+
+    >>> within(63.78, 63.779999999999994, 63.779999999999994), within(63.79, 63.78, 63.78)
+    (True, False)
+    """
+    return low - 0.005 <= welfare <= high + 0.005
+
 
 def beside_published(population: Population, *, draws: int = 1000, seed: int = 0) -> tuple[Beside, ...]:
     """Recompute every published baseline; empty where the population came with none.
@@ -242,7 +255,6 @@ def beside_published(population: Population, *, draws: int = 1000, seed: int = 0
     found = []
     for policy, band in population.published.items():
         mine = ours[policy]
-        tolerance = 0.005 if band.low == band.high else 1e-9
-        agrees = band.low - tolerance <= mine.median <= band.high + tolerance
+        agrees = within(mine.median, band.low, band.high)
         found.append(Beside(policy, mine, band.median, band.low, band.high, agrees))
     return tuple(found)
