@@ -233,7 +233,7 @@ def serve(rack: Rack, clock: RackClock, at_s: float, tokens: DecisionTokens) -> 
     held = drained(rack, clock.decoding, ready - clock.seated_s)
     wait, tpot = seat(rack, held)
     decode_s = written * tpot
-    rack_s = fresh * rack.rack_s_per_input + cached * rack.rack_s_per_cached + written * rack.rack_s_per_output
+    rack_s = taken_s(rack, fresh, cached, written)
     sold_s = clock.sold_s + rack_s
     sold_us = math.floor(sold_s * MICROSECONDS + 0.5)
     posted = rack.charge(sold_us)
@@ -258,6 +258,15 @@ def serve(rack: Rack, clock: RackClock, at_s: float, tokens: DecisionTokens) -> 
         posted - clock.posted_micros,
     )
     return after, served
+
+
+def taken_s(rack: Rack, fresh: Any, cached: Any, written: Any) -> Any:
+    """Rack time that tokens take and pay for [s].
+
+    >>> taken_s(replace(free_rack(), rack_s_per_input=1e-6, rack_s_per_output=1e-5), 1000, 0, 100)
+    0.002
+    """
+    return fresh * rack.rack_s_per_input + cached * rack.rack_s_per_cached + written * rack.rack_s_per_output
 
 
 def reading_s(rack: Rack, fresh: Any, cached: Any, calls: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.economy.rack import MICROSECONDS, Rack, RackClock, drained, reading_s, seat
+from headway.economy.rack import MICROSECONDS, Rack, RackClock, drained, reading_s, seat, taken_s
 from headway.economy.tokens import DecisionTokens
 from headway.facts.errors import RangeError
 from headway.physics.arrays import Floats, Numbers, not_negative, together, whole
@@ -147,7 +147,7 @@ def serve_many(rack: Rack, clock: RackClock, at_s: ArrayLike, tokens: DecisionTo
     read = reading_s(rack, fresh, cached, calls)
     ready = np.maximum.accumulate(np.maximum(start + read / calls, clock.seated_s))
     held, wait, tpot = _seats(rack, clock, ready, written)
-    rack_s = fresh * rack.rack_s_per_input + cached * rack.rack_s_per_cached + written * rack.rack_s_per_output
+    rack_s = taken_s(rack, fresh, cached, written)
     sold_s = np.cumsum(np.concatenate([[clock.sold_s], rack_s]))[1:]
     sold_us = np.floor(sold_s * MICROSECONDS + 0.5).astype(np.int64)
     posted = np.array([rack.charge(time) for time in sold_us.tolist()], dtype=np.int64)
@@ -236,7 +236,7 @@ def steady(rack: Rack, per_s: ArrayLike, tokens: DecisionTokens) -> SteadyLoad:
         slower = 1.0 - rate * calls * (full_s - idle_s) / rack.seats
         filled = np.where(seated < 1, rate * calls * idle_s / rack.seats / slower, 1.0)
     tpot = rack.tpot_idle_s + (rack.tpot_full_s - rack.tpot_idle_s) * filled
-    sold = rate * (fresh * rack.rack_s_per_input + cached * rack.rack_s_per_cached + written * rack.rack_s_per_output)
+    sold = rate * taken_s(rack, fresh, cached, written)
     return SteadyLoad(
         *together(
             sold,
