@@ -174,7 +174,7 @@ def deal_price(model: str, tokens: DecisionTokens, *, on: str | None = None) -> 
     per_input = found["input"].value
     written = np.asarray(tokens.output) * found["output"].value
     read = np.asarray(tokens.input) * per_input
-    held = np.nan
+    held: Any = np.nan
     if "cache_read" in found:
         first = found["cache_write_5m"].value if "cache_write_5m" in found else per_input
         held = np.asarray(tokens.fresh) * first + np.asarray(tokens.cached) * found["cache_read"].value + written
