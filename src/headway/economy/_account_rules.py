@@ -40,7 +40,7 @@ def deposit(state: State, sender: str, command: Deposit, _at_us: int) -> Outcome
     if bad is not None:
         return bad
     currency = command.currency
-    moves = (Move(account("cash", currency, OPERATOR), account("wallet", currency, command.agent_id), command.amount),)
+    moves = ((account("cash", currency, OPERATOR), account("wallet", currency, command.agent_id), command.amount),)
     return state.ledger.post(moves) or ((command.agent_id,), moves)
 
 
@@ -65,9 +65,9 @@ def _charge(state: State, agent: str, currency: str, kind: str, amount: int) -> 
     """Moves from an agent's wallet and, for what is lacking, from its takings, to an account of the platform."""
     wallet, to = account("wallet", currency, agent), account(kind, currency, OPERATOR)
     first = min(amount, state.ledger.balance(wallet))
-    moves: tuple[Move, ...] = (Move(wallet, to, first),) if first else ()
+    moves: tuple[Move, ...] = ((wallet, to, first),) if first else ()
     if first < amount:
-        moves += (Move(account("merchant", currency, agent), to, amount - first),)
+        moves += ((account("merchant", currency, agent), to, amount - first),)
     return moves
 
 

@@ -36,7 +36,7 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
         return Refusal.UNKNOWN_OFFER
     if sender != offer.buyer:
         return Refusal.NOT_THE_BUYER
-    bad = refuse_open(offer, command.version, at_us)
+    bad = refuse_open(state, offer, command.version, at_us)
     if bad is not None:
         return bad
     if offer.by_buyer:
@@ -59,13 +59,12 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
     )
     if bad is not None:
         return bad
-    moves = (Move(f"wallet:{currency}:{sender}", f"held:{currency}:{sender}", total),)
+    moves = ((f"wallet:{currency}:{sender}", f"held:{currency}:{sender}", total),)
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
     use[0] += total
     use[1] += 1
-    state.offers[command.offer_id] = offer._replace(status="accepted")
     deadline = min(at_us + rules.hold_timeout_us, LARGEST)
     heappush(state.deadlines, (deadline, command.offer_id))
     state.set_deal(
@@ -76,12 +75,12 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
             command.mandate_id,
             currency,
             total,
+            at_us,
             total * rules.fee_bps // 10_000,
             0,
             0,
             "held",
             False,
-            at_us,
             0,
             deadline,
         )
@@ -108,7 +107,7 @@ def deliver(state: State, sender: str, command: Deliver, at_us: int) -> Outcome:
         return _post(state, deal, at_us)
     deadline = min(at_us + wait, LARGEST)
     heappush(state.deadlines, (deadline, command.offer_id))
-    state.set_deal(deal._replace(status="delivered", deadline_us=deadline))
+    state.set_deal(deal.turn("delivered", False, 0, deadline))
     return (command.offer_id,), ()
 
 
@@ -228,7 +227,7 @@ def _post(state: State, deal: Deal, at_us: int) -> Outcome:
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
-    state.set_deal(deal._replace(status="settled", posted=True, settled_us=at_us, deadline_us=0))
+    state.set_deal(deal.turn("settled", True, at_us, 0))
     return (deal.offer_id,), moves
 
 
@@ -274,7 +273,7 @@ def _accounts(deal: Deal, holder: str) -> tuple[str, str, str]:
 
 
 def _move(debit: str, credit: str, amount: int) -> tuple[Move, ...]:
-    return (Move(debit, credit, amount),) if amount else ()
+    return ((debit, credit, amount),) if amount else ()
 
 
 def _no_deal(state: State, offer_id: str) -> Refusal:

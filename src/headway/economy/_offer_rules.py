@@ -51,7 +51,7 @@ def make_offer(state: State, sender: str, command: MakeOffer, at_us: int) -> Out
         command.total,
         command.currency,
         command.expires_us,
-        "open",
+        False,
     )
     return (command.offer_id,), ()
 
@@ -63,7 +63,7 @@ def counter_offer(state: State, sender: str, command: CounterOffer, at_us: int) 
         return Refusal.UNKNOWN_OFFER
     if sender not in (offer.buyer, offer.seller):
         return Refusal.NOT_A_PARTY
-    bad = refuse_open(offer, command.version, at_us)
+    bad = refuse_open(state, offer, command.version, at_us)
     if bad is not None:
         return bad
     by_buyer = sender == offer.buyer
@@ -89,19 +89,19 @@ def withdraw_offer(state: State, sender: str, command: WithdrawOffer, _at_us: in
         return Refusal.UNKNOWN_OFFER
     if sender not in (offer.buyer, offer.seller):
         return Refusal.NOT_A_PARTY
-    if offer.status == "accepted":
+    if offer.offer_id in state.deals:
         return Refusal.ALREADY_ACCEPTED
-    if offer.status == "withdrawn":
+    if offer.withdrawn:
         return Refusal.OFFER_WITHDRAWN
-    state.offers[command.offer_id] = offer._replace(status="withdrawn")
+    state.offers[command.offer_id] = offer._replace(withdrawn=True)
     return (command.offer_id,), ()
 
 
-def refuse_open(offer: Offer, version: int, at_us: int) -> Refusal | None:
+def refuse_open(state: State, offer: Offer, version: int, at_us: int) -> Refusal | None:
     """Why the terms of this version do not stand any more, or None where they do."""
-    if offer.status == "accepted":
+    if offer.offer_id in state.deals:
         return Refusal.ALREADY_ACCEPTED
-    if offer.status == "withdrawn":
+    if offer.withdrawn:
         return Refusal.OFFER_WITHDRAWN
     if version != offer.version:
         return Refusal.STALE_VERSION

@@ -1,8 +1,8 @@
 """The log's entries: canonical JSON, each with the SHA-256 of the one before, so that no entry can be edited unseen.
 
-Canonical here means one spelling: object keys sorted, no blanks, UTF-8, integers only, bytes as hex. An entry holds the
-command as it was sent, its sender and time, the answer, and the moves of money that it caused. Its digest is the SHA-256
-of this payload, and the payload names the digest before it.
+Canonical here means one spelling: object keys sorted, no blanks, UTF-8, integers only, bytes as hex. An entry
+holds the command as it was sent, its sender and time, the answer, and the moves of money that it caused. Its digest is
+the SHA-256 of this payload, and the payload names the digest before it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from json.encoder import encode_basestring
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from headway.economy.commands import KINDS, Command
 from headway.economy.mandates import Mandate
@@ -22,12 +22,6 @@ from headway.facts.errors import InputError
 
 GENESIS: Final = "0" * 64
 """What the first entry names as the digest before it."""
-
-_KIND_OF: Final = MappingProxyType({command: kind for kind, command in KINDS.items()})
-_FIELDS: Final = MappingProxyType({command: tuple(sorted(command.__dataclass_fields__)) for command in KINDS.values()})
-_VALUES: Final = MappingProxyType(
-    {command: attrgetter(*names) if len(names) > 1 else None for command, names in _FIELDS.items()}
-)
 
 
 class Entry(NamedTuple):
@@ -48,25 +42,57 @@ class Entry(NamedTuple):
     digest: str
 
 
-class Move(NamedTuple):
-    """An amount from one account to another: the first is debited, the second credited [micros]."""
+Move: TypeAlias = tuple[str, str, int]
+"""The account that is debited, the one that is credited, and how much [micros]."""
 
-    debit: str
-    credit: str
-    amount: int
+_json: Final[Callable[[Any], str]] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-def _plain(value: object) -> Any:
-    if type(value) is bytes:
-        return value.hex()
-    if type(value) is Mandate:
-        return dict(sorted(asdict(value).items()))
-    raise InputError("entry", type(value).__name__, "text, whole numbers, bytes or a mandate")
+def _quoted(value: bytes) -> str:
+    return f'"{value.hex()}"'
 
 
-_json: Final[Callable[[Any], str]] = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
-).encode
+def _pairs(value: Sequence[tuple[str, int]]) -> str:
+    return f"[{','.join([f'[{encode_basestring(name)},{number}]' for name, number in value])}]"
+
+
+def _mandate(value: Mandate) -> str:
+    return _json(dict(sorted(asdict(value).items())))
+
+
+_SPELLINGS: Final[MappingProxyType[str, Callable[[Any], str]]] = MappingProxyType(
+    {
+        "str": encode_basestring,
+        "int": int.__repr__,
+        "bytes": _quoted,
+        "Items": _pairs,
+        "Mandate": _mandate,
+        "tuple[str, ...]": _json,
+    }
+)
+"""How a field of each type is written; :class:`json.JSONEncoder` writes the same, in ten times the time."""
+
+
+class _Form(NamedTuple):
+    """Name, template, reader and spellings of one kind of command; fields in alphabetical order."""
+
+    kind: str
+    template: str
+    read: Callable[[Command], tuple[Any, ...]]
+    spell: tuple[Callable[[Any], str], ...]
+    names: tuple[str, ...]
+
+
+def _form(kind: str, command: Any) -> _Form:
+    types = {one.name: str(one.type) for one in fields(command)}
+    names = tuple(sorted(types))
+    template = "{" + ",".join(f'"{name}":%s' for name in names) + "}"
+    # Of one name attrgetter gives no tuple; the second, never read, makes it one.
+    read = attrgetter(*names) if len(names) > 1 else attrgetter(*names, "__class__")
+    return _Form(kind, template, read, tuple(_SPELLINGS[types[name]] for name in names), names)
+
+
+_FORMS: Final = MappingProxyType({command: _form(kind, command) for kind, command in KINDS.items()})
 
 
 def encode_command(command: Command) -> tuple[str, str]:
@@ -76,10 +102,8 @@ def encode_command(command: Command) -> tuple[str, str]:
     >>> encode_command(Deliver("k1", "o1"))
     ('deliver', '{"key":"k1","offer_id":"o1"}')
     """
-    kind = type(command)
-    names, values = _FIELDS[kind], _VALUES[kind]
-    found = values(command) if values is not None else (getattr(command, names[0]),)
-    return _KIND_OF[kind], _json(dict(zip(names, found, strict=True)))
+    form = _FORMS[type(command)]
+    return form.kind, form.template % tuple([spell(value) for spell, value in zip(form.spell, form.read(command))])  # noqa: B905
 
 
 def _tuples(value: Any) -> Any:
@@ -98,7 +122,7 @@ def decode_command(kind: str, body: dict[str, Any]) -> Command:
     Deliver(key='k1', offer_id='o1')
     """
     command = KINDS.get(kind)
-    if command is None or sorted(body) != list(_FIELDS[command]):
+    if command is None or tuple(sorted(body)) != _FORMS[command].names:
         raise InputError("entry", kind, "a command of the rails with its own fields")
     values = {name: _tuples(value) for name, value in body.items()}
     for name in ("public_key", "signature"):
@@ -141,20 +165,16 @@ def seal(
     '08d02160'
     """
     text = (
-        f'{{"at_us":{at_us},"body":{body},"code":"{code}","kind":"{kind}","moves":{_json(moves) if moves else "[]"},'
-        f'"prev":"{before}","sender":{encode_basestring(sender)},"seq":{seq}}}'
+        f'{{"at_us":{at_us},"body":{body},"code":"{code}","kind":"{kind}","moves":{_moves(moves)},'
+        f'"prev":"{before}","sender":"{sender}","seq":{seq}}}'
     )
     payload = text.encode()
     return Entry(seq, payload, hashlib.sha256(payload).hexdigest())
 
 
-def fingerprint(kind: str, body: str) -> bytes:
-    """What tells one body under a client key from another: 16 bytes of SHA-256 over name and body.
-
-    >>> fingerprint("tick", "{}") == fingerprint("tick", "[]")
-    False
-    """
-    return hashlib.sha256(f"{kind} {body}".encode()).digest()[:16]
+def _moves(moves: Sequence[Move]) -> str:
+    # Accounts are made of identifiers, which hold nothing to escape.
+    return "[" + ",".join([f'["{debit}","{credit}",{amount}]' for debit, credit, amount in moves]) + "]"
 
 
 def check_chain(seq: int, before: str, entry: Entry) -> str | None:

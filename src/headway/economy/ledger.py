@@ -10,14 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from headway.economy.accounts import BELOW_ZERO
 from headway.economy.entries import Move
 from headway.economy.money import LARGEST
 from headway.economy.refusals import Refusal
-
-_NOTHING: Final = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +45,33 @@ class Ledger:
         """Make all of these moves, or none and say why.
 
         >>> ledger = Ledger({"wallet:USD:a": [0, 5]})
-        >>> ledger.post([Move("wallet:USD:a", "held:USD:a", 5)])
-        >>> ledger.post([Move("held:USD:a", "wallet:USD:a", 2), Move("held:USD:a", "fees:USD:operator", 4)]).name
+        >>> ledger.post([("wallet:USD:a", "held:USD:a", 5)])
+        >>> ledger.post([("held:USD:a", "wallet:USD:a", 2), ("held:USD:a", "fees:USD:operator", 4)]).name
         'INSUFFICIENT_FUNDS'
         >>> ledger.balance("held:USD:a")
         5
         """
-        sums = self.sums
+        sums, touched = self.sums, self.touched
         for index, (debit, credit, amount) in enumerate(moves):
-            giver, taker = sums.get(debit, _NOTHING), sums.get(credit, _NOTHING)
-            bad = None
+            try:
+                giver = sums[debit]
+            except KeyError:
+                giver = sums[debit] = [0, 0]
+            try:
+                taker = sums[credit]
+            except KeyError:
+                taker = sums[credit] = [0, 0]
             if giver[1] - giver[0] < amount and debit.partition(":")[0] not in BELOW_ZERO:
-                bad = Refusal.INSUFFICIENT_FUNDS
-            elif giver[0] + amount > LARGEST or taker[1] + amount > LARGEST:
-                bad = Refusal.AMOUNT_OVERFLOWS
-            if bad is not None:
                 self._undo(moves[:index])
-                return bad
-            self._sums(debit)[0] += amount
-            self._sums(credit)[1] += amount
-        for debit, credit, _ in moves:
-            self.touched.add(debit)
-            self.touched.add(credit)
+                return Refusal.INSUFFICIENT_FUNDS
+            if giver[0] + amount > LARGEST or taker[1] + amount > LARGEST:
+                self._undo(moves[:index])
+                return Refusal.AMOUNT_OVERFLOWS
+            giver[0] += amount
+            taker[1] += amount
+            touched.add(debit)
+            touched.add(credit)
         return None
-
-    def _sums(self, name: str) -> list[int]:
-        found = self.sums.get(name)
-        if found is None:
-            found = self.sums[name] = [0, 0]
-        return found
 
     def _undo(self, moves: Sequence[Move]) -> None:
         for debit, credit, amount in moves:
@@ -87,7 +82,7 @@ class Ledger:
 def rebuild(moves: Iterable[Move]) -> dict[str, tuple[int, int]]:
     """Debits and credits by account from the moves alone, without any rule [micros].
 
-    >>> rebuild([Move("a", "b", 3), Move("b", "a", 1)])
+    >>> rebuild([("a", "b", 3), ("b", "a", 1)])
     {'a': (3, 1), 'b': (1, 3)}
     """
     sums: dict[str, list[int]] = {}

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from headway.economy import _account_rules, _deal_rules, _offer_rules
 from headway.economy.commands import KINDS, Command
-from headway.economy.entries import Entry, encode_command, fingerprint, seal
+from headway.economy.entries import Entry, encode_command, seal
 from headway.economy.refusals import Refusal
 from headway.economy.shapes import refuse_shape
 from headway.economy.state import Reply, State
@@ -73,10 +73,11 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     if bad is not None:
         return _REFUSED[bad], None
     kind, body = encode_command(command)
-    mark = fingerprint(kind, body)
+    # Keyed by this process and never stored: the table of answers is rebuilt from the log.
+    mark = hash((kind, body))
     known = state.replies.get((sender, command.key))
     if known is not None:
-        return (known[1] if known[0] == mark else _REFUSED[Refusal.KEY_REUSED]), None
+        return _again(known, mark), None
     head = state.head
     now = head["now_us"]
     if at_us > now:
@@ -89,5 +90,12 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     entry = seal(head["seq"] + 1, now, sender, kind, body, reply.code, moves, head["digest"])
     head["seq"] = entry.seq
     head["digest"] = entry.digest
-    state.replies[sender, command.key] = (mark, reply)
+    state.replies[sender, command.key] = (mark, reply.code, reply.ids)
     return reply, entry
+
+
+def _again(known: tuple[int, str, tuple[str, ...]], mark: int) -> Reply:
+    first, code, ids = known
+    if first != mark:
+        return _REFUSED[Refusal.KEY_REUSED]
+    return Reply(True, "ok", "", ids) if code == "ok" else _REFUSED[Refusal[code]]

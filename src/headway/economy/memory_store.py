@@ -17,7 +17,7 @@ class MemoryStore:
     ----------
     keep : bool
         Whether entries and rows are kept; long simulations that only need the last digest keep none.
-    log : list of Entry
+    log : list of tuple
         Entries so far.
     accounts, deals : dict
         Rows by name.
@@ -26,7 +26,7 @@ class MemoryStore:
     """
 
     keep: bool = True
-    log: list[Entry] = field(default_factory=list)
+    log: list[tuple[int, bytes, str]] = field(default_factory=list)
     accounts: dict[str, AccountRow] = field(default_factory=dict)
     deals: dict[str, DealRow] = field(default_factory=dict)
     lock: list[bool] = field(default_factory=list)
@@ -44,14 +44,16 @@ class MemoryStore:
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries after a position."""
-        yield from self.log[after:]
+        for index in range(after, len(self.log)):
+            yield Entry(*self.log[index])
 
     def append(self, group: Group, fault: Fault | None = None) -> None:
         """Keep a group."""
         if fault is not None:
             fault("store.commit")
         if self.keep:
-            self.log.extend(group.entries)
+            # Plain tuples: the garbage collector leaves them alone.
+            self.log.extend([(seq, payload, digest) for seq, payload, digest in group.entries])
             self.accounts.update((row.account, row) for row in group.accounts)
             self.deals.update((row.offer_id, row) for row in group.deals)
         if fault is not None:

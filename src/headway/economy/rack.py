@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 from headway.economy.tokens import DecisionTokens
 from headway.facts.check import positive, single
@@ -227,16 +228,12 @@ def serve(rack: Rack, clock: RackClock, at_s: float, tokens: DecisionTokens) -> 
         raise RangeError("at_s", at_s, f"a time not before the last decision, {clock.at_s:g} s")
     fresh, cached, written, calls = tokens.input - tokens.cached, tokens.cached, tokens.output, tokens.calls
     start = max(at_s, clock.prefill_free_s)
-    prefill_s = calls * rack.prefill_floor_s + fresh * rack.prefill_s_per_input + cached * rack.prefill_s_per_cached
+    prefill_s = reading_s(rack, fresh, cached, calls)
     ready = max(start + prefill_s / calls, clock.seated_s)
-    held = _drained(clock.decoding, ready - clock.seated_s, rack)
-    wait = start - at_s
-    if held + 1.0 > rack.seats:
-        wait += max(held + 1.0 - max(rack.seats, 1.0), 0.0) * rack.residence_s / rack.seats
-    filled = min(held / rack.seats, 1.0)
-    tpot = rack.tpot_idle_s + (rack.tpot_full_s - rack.tpot_idle_s) * filled
+    held = drained(rack, clock.decoding, ready - clock.seated_s)
+    wait, tpot = seat(rack, held)
     decode_s = written * tpot
-    rack_s = fresh * rack.rack_s_per_input + cached * rack.rack_s_per_cached + written * rack.rack_s_per_output
+    rack_s = taken_s(rack, fresh, cached, written)
     sold_s = clock.sold_s + rack_s
     sold_us = math.floor(sold_s * MICROSECONDS + 0.5)
     posted = rack.charge(sold_us)
@@ -251,7 +248,7 @@ def serve(rack: Rack, clock: RackClock, at_s: float, tokens: DecisionTokens) -> 
         posted,
     )
     served = Served(
-        wait * calls,
+        (start - at_s + wait) * calls,
         prefill_s,
         decode_s,
         rack_s,
@@ -263,8 +260,43 @@ def serve(rack: Rack, clock: RackClock, at_s: float, tokens: DecisionTokens) -> 
     return after, served
 
 
-def _drained(held: float, seconds: float, rack: Rack) -> float:
-    """Answers left after a time without arrivals: a full pool empties at its rate, then each at its own."""
+def taken_s(rack: Rack, fresh: Any, cached: Any, written: Any) -> Any:
+    """Rack time that tokens take and pay for [s].
+
+    >>> taken_s(replace(free_rack(), rack_s_per_input=1e-6, rack_s_per_output=1e-5), 1000, 0, 100)
+    0.002
+    """
+    return fresh * rack.rack_s_per_input + cached * rack.rack_s_per_cached + written * rack.rack_s_per_output
+
+
+def reading_s(rack: Rack, fresh: Any, cached: Any, calls: Any) -> Any:
+    """Time to read prompts that do not wait, all calls [s]: a pass each, and what every token adds.
+
+    >>> reading_s(replace(free_rack(), prefill_floor_s=0.02, prefill_s_per_input=1e-5), 1000, 0, 2.0)
+    0.05
+    """
+    return calls * rack.prefill_floor_s + fresh * rack.prefill_s_per_input + cached * rack.prefill_s_per_cached
+
+
+def seat(rack: Rack, held: float) -> tuple[float, float]:
+    """Wait for a seat and time per token where so many answers are held already [s].
+
+    >>> seat(replace(free_rack(), seats=10.0, answer_tokens=100.0, tpot_idle_s=0.01, tpot_full_s=0.02), 14.0)
+    (1.0, 0.02)
+    """
+    over = held + 1.0 - max(rack.seats, 1.0)
+    filled = min(held / rack.seats, 1.0)
+    wait = over * rack.residence_s / rack.seats if over > 0.0 else 0.0
+    return wait, rack.tpot_idle_s + (rack.tpot_full_s - rack.tpot_idle_s) * filled
+
+
+def drained(rack: Rack, held: float, seconds: float) -> float:
+    """Answers left after a time without arrivals [1]: a full pool empties at its rate, then each at its own.
+
+    >>> rack = replace(free_rack(), seats=10.0, answer_tokens=100.0, tpot_full_s=0.02)
+    >>> drained(rack, 20.0, 1.0), round(drained(rack, 20.0, 4.0), 3)
+    (15.0, 3.679)
+    """
     residence = rack.residence_s
     if not residence or not held:
         return 0.0

@@ -241,7 +241,7 @@ class Rails:
 def deal_row(deal: Deal) -> DealRow:
     """Row of a deal.
 
-    >>> deal_row(Deal("o", "s", "b", "m", "USD", 9, 1, 0, 0, "held", False, 5, 0, 7)).held
+    >>> deal_row(Deal("o", "s", "b", "m", "USD", 9, 5, 1, 0, 0, "held", False, 0, 7)).held
     9
     """
     d = deal

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import fields
+from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from headway.economy.commands import ALGORITHMS, KINDS, ROLES, CounterOffer, MakeOffer
 from headway.economy.mandates import Mandate
@@ -19,7 +21,7 @@ MOST_ITEMS: Final = 1_000
 
 
 def _identifier(value: Any) -> Refusal | None:
-    if type(value) is not str:
+    if not isinstance(value, str):
         return Refusal.MALFORMED
     return None if _IDENTIFIER(value) else Refusal.BAD_IDENTIFIER
 
@@ -150,12 +152,24 @@ _BY_NAME: Final = MappingProxyType(
 )
 """How a field of this name is checked, whichever command it belongs to; the others are whole numbers from 0."""
 
-CHECKS: Final = MappingProxyType(
-    {
-        command: tuple((name, _BY_NAME.get(name, _natural)) for name in command.__dataclass_fields__)
-        for command in KINDS.values()
-    }
-)
+
+class _Shape(NamedTuple):
+    """Identifiers of a command, read at once, and the checks of its other fields."""
+
+    identifiers: Callable[[Any], tuple[Any, ...]]
+    others: tuple[tuple[str, Check], ...]
+    checks: tuple[tuple[str, Check], ...]
+
+
+def _shape(command: Any) -> _Shape:
+    checks = tuple((one.name, _BY_NAME.get(one.name, _natural)) for one in fields(command))
+    names = [name for name, check in checks if check is _identifier]
+    others = tuple(pair for pair in checks if pair[1] is not _identifier)
+    # Of one name attrgetter gives no tuple: then it is read twice.
+    return _Shape(attrgetter(*(names if len(names) > 1 else names * 2)), others, checks)
+
+
+_SHAPES: Final = MappingProxyType({command: _shape(command) for command in KINDS.values()})
 
 
 def refuse_shape(command: object) -> Refusal | None:
@@ -169,10 +183,14 @@ def refuse_shape(command: object) -> Refusal | None:
     ... )
     ('BAD_IDENTIFIER', 'AMOUNT_NOT_POSITIVE')
     """
-    checks = CHECKS.get(type(command))
-    if checks is None:
+    shape = _SHAPES.get(type(command))
+    if shape is None:
         return Refusal.UNKNOWN_COMMAND
-    for name, check in checks:
+    try:
+        fine = all(map(_IDENTIFIER, shape.identifiers(command)))
+    except TypeError:
+        fine = False
+    for name, check in shape.others if fine else shape.checks:
         bad = check(getattr(command, name))
         if bad is not None:
             return bad

@@ -67,7 +67,7 @@ class Listing(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """Terms to one buyer; status is open, withdrawn or accepted."""
+    """Terms to one buyer, as of their last version; accepted where a deal has the same identifier."""
 
     offer_id: str
     listing_id: str
@@ -79,7 +79,7 @@ class Offer(NamedTuple):
     total: int
     currency: str
     expires_us: int
-    status: str
+    withdrawn: bool
 
 
 class Deal(NamedTuple):
@@ -91,6 +91,8 @@ class Deal(NamedTuple):
         Between whom, under what.
     total : int
         What the buyer's money was held for [micros].
+    at_us : int
+        When it was accepted [us].
     fee : int
         The platform's share, or what is left of it after a refund [micros].
     refunded : int
@@ -101,8 +103,8 @@ class Deal(NamedTuple):
         held, delivered, settled, voided, disputed or resolved.
     posted : bool
         Whether the seller has been paid.
-    at_us, settled_us : int
-        When accepted; when the seller was paid, 0 before [us].
+    settled_us : int
+        When the seller was paid, 0 before [us].
     deadline_us : int
         When the hold times out or the delivery settles by itself; 0 for never [us].
     """
@@ -113,14 +115,18 @@ class Deal(NamedTuple):
     mandate_id: str
     currency: str
     total: int
+    at_us: int
     fee: int
     refunded: int
     frozen: int
     status: str
     posted: bool
-    at_us: int
     settled_us: int
     deadline_us: int
+
+    def turn(self, status: str, posted: bool, settled_us: int, deadline_us: int) -> Deal:
+        """The same deal in another status; three times as fast as ``_replace``."""
+        return Deal(*self[:10], status, posted, settled_us, deadline_us)
 
     @property
     def held(self) -> int:
@@ -200,7 +206,7 @@ class State:
     deadlines : list of (int, str)
         Heap of times and offers, some of them outdated.
     replies : dict
-        Fingerprint and answer by sender and client key.
+        Hash of the body, code and identifiers by sender and client key.
     touched : set of str
         Deals that changed since the last commit.
     head : Head
@@ -217,7 +223,7 @@ class State:
     deals: dict[str, Deal] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
     deadlines: list[tuple[int, str]] = field(default_factory=list)
-    replies: dict[tuple[str, str], tuple[bytes, Reply]] = field(default_factory=dict)
+    replies: dict[tuple[str, str], tuple[int, str, tuple[str, ...]]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     head: Head = field(default_factory=_head)
 
