@@ -154,6 +154,7 @@ def ask(now: int, floor: Floor, request: Request, picked: list[int]) -> None:
             if posted is not None:
                 request.quotes.append(Quote(seller, "", 1, posted, posted, nth))
         return _dealing.conclude(now, floor, request)
+    request.said["asked_us"] = now
     request.asked.extend(picked)
     request.waiting.update(picked)
     delays = (request.rng.exponential(floor.seller.reply_s, len(picked)) * US).round().astype(int).tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from headway.economy._desk import Then
 from headway.economy._floor import (
     GRIEFS,
@@ -53,7 +55,10 @@ def conclude(now: int, floor: Floor, request: Request) -> None:
     if not request.quotes:
         return walk(floor, request, "no offer")
     request.said["deciding"] = 1
-    done = decide(floor, now, floor.name(request.consumer), closing_tokens(floor, len(request.asked)))
+    tokens = closing_tokens(floor, len(request.asked))
+    if now - request.said.get("asked_us", now) > floor.kv_life_us:
+        tokens = replace(tokens, cached=0)
+    done = decide(floor, now, floor.name(request.consumer), tokens)
     floor.at(done, pick, floor, request)
     return None
 

@@ -146,6 +146,8 @@ class Floor:
         Micros of a minor unit.
     seed : int
         Of every stream.
+    kv_life_us : float
+        How long a buyer's prefix stays cached while it waits for quotes [us].
     heap, ticket, clock
         Events, their count, and the rack's memory.
     requests : dict of int to Request
@@ -176,6 +178,7 @@ class Floor:
     desk: Desk
     minor: int
     seed: int
+    kv_life_us: float
     heap: list[Event] = field(default_factory=list)
     ticket: list[int] = field(default_factory=lambda: [0])
     clock: list[RackClock] = field(default_factory=lambda: [RackClock()])

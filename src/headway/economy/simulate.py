@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import heappop
 from typing import Final, TypeAlias
 
@@ -71,6 +71,7 @@ def simulate(
     rack: Rack | None = None,
     store: Store | None = None,
     seed: int = 0,
+    kv_life_s: float = math.inf,
     progress: Progress | None = None,
 ) -> MarketOutcome:
     """Run one market.
@@ -89,6 +90,9 @@ def simulate(
         Where the log goes, empty before; memory where not given. It is closed afterwards.
     seed : int
         Of everything drawn.
+    kv_life_s : float
+        How long a buyer's repeated prefix stays cached while it waits for quotes; after it the prefix is computed
+        again (:func:`headway.economy.keep.keep_prefix` says how long keeping pays) [s].
     progress : callable, optional
         Called every few hundred requests with those ended, all, and the time simulated [s].
 
@@ -114,6 +118,8 @@ def simulate(
     rack = free_rack() if rack is None else rack
     check_population(population)
     whole("seed", single("seed", seed), least=0, most=2**63)
+    if not kv_life_s >= 0:
+        raise InputError("kv_life_s", kv_life_s, "a time of at least 0 s")
     if rack.micros_per_hour and population.currency != "USD":
         raise InputError("currency", population.currency, "USD where decisions are paid for: racks are priced in it")
     kept = memory_store(keep=False) if store is None else store
@@ -124,7 +130,7 @@ def simulate(
         audience=f"headway-market-{seed}",
         compute_currency=population.currency,
     ) as rails:
-        floor = _open(population, rules, policies, rack, rails, seed)
+        floor = _open(population, rules, policies, rack, rails, seed, kv_life_s)
         last = _run(floor, progress)
         return gather(floor, last)
 
@@ -150,6 +156,7 @@ def _open(population: Population, rules: Rules, policies: Policies, rack: Rack, 
         Desk(rails, rails.operator_session(), seed),
         minor,
         seed,
+        kv_life_s * US,
         capacity=sellers.capacity.tolist(),
         busy=[0] * len(sellers),
         factor=[1.0] * len(sellers),
@@ -196,8 +203,3 @@ def _run(floor: Floor, progress: Progress | None) -> int:
     if progress is not None:
         progress(len(tally.asked), everyone, last / US)
     return last
-
-
-def with_width(rules: Rules, width: int | None) -> Rules:
-    """The same rules with another search width."""
-    return replace(rules, width=width)
