@@ -12,6 +12,8 @@ ROWS: Final = (
     Row("run", "headway.cli.economy_run_command:run", "One market, from the bell to its last delivery.", "Decide"),
     Row("compare", "headway.cli.economy_compare_command:compare", "Policies, rules or attacks side by side.", "Decide"),
     Row("sweep", "headway.cli.economy_sweep_command:sweep", "One number of a market, over several values.", "Decide"),
+    Row("audit", "headway.cli.economy_audit_command:audit", "Every invariant of a ledger's books.", "Check"),
+    Row("replay", "headway.cli.economy_audit_command:replay", "A ledger rebuilt from its log.", "Check"),
 )
 
 _HELP: Final = "Markets of consumer and business agents: welfare, money, attacks, and what deciding costs."
