@@ -135,7 +135,15 @@ def decode_command(kind: str, body: dict[str, Any]) -> Command:
 
 
 def seal(
-    seq: int, at_us: int, sender: str, kind: str, body: str, code: str, moves: Sequence[Move], before: str
+    seq: int,
+    at_us: int,
+    sender: str,
+    kind: str,
+    body: str,
+    code: str,
+    ids: Sequence[str],
+    moves: Sequence[Move],
+    before: str,
 ) -> Entry:
     """Entry of a command that was answered.
 
@@ -151,6 +159,8 @@ def seal(
         From :func:`encode_command`.
     code : str
         ``"ok"`` or the name of a refusal.
+    ids : sequence of str
+        What was made, changed or closed.
     moves : sequence of Move
         Money moved.
     before : str
@@ -158,29 +168,33 @@ def seal(
 
     Examples
     --------
-    >>> entry = seal(1, 0, "operator", "tick", '{"key":"k1"}', "ok", [], GENESIS)
+    >>> entry = seal(1, 0, "operator", "tick", '{"key":"k1"}', "ok", [], [], GENESIS)
     >>> entry.payload[:50]
-    b'{"at_us":0,"body":{"key":"k1"},"code":"ok","kind":'
+    b'{"at_us":0,"body":{"key":"k1"},"code":"ok","ids":['
     >>> entry.digest[:8]
-    '08d02160'
+    '69107657'
     """
     text = (
-        f'{{"at_us":{at_us},"body":{body},"code":"{code}","kind":"{kind}","moves":{_moves(moves)},'
+        f'{{"at_us":{at_us},"body":{body},"code":"{code}","ids":{_ids(ids)},"kind":"{kind}","moves":{_moves(moves)},'
         f'"prev":"{before}","sender":"{sender}","seq":{seq}}}'
     )
     payload = text.encode()
     return Entry(seq, payload, hashlib.sha256(payload).hexdigest())
 
 
+def _ids(ids: Sequence[str]) -> str:
+    return '["' + '","'.join(ids) + '"]' if ids else "[]"
+
+
 def _moves(moves: Sequence[Move]) -> str:
-    # Accounts are made of identifiers, which hold nothing to escape.
+    # Like identifiers, the names of accounts hold nothing to escape.
     return "[" + ",".join([f'["{debit}","{credit}",{amount}]' for debit, credit, amount in moves]) + "]"
 
 
 def check_chain(seq: int, before: str, entry: Entry) -> str | None:
     """Why an entry does not follow the one before it, or None where it does.
 
-    >>> entry = seal(1, 0, "operator", "tick", '{"key":"k1"}', "ok", [], GENESIS)
+    >>> entry = seal(1, 0, "operator", "tick", '{"key":"k1"}', "ok", [], [], GENESIS)
     >>> check_chain(1, GENESIS, entry)
     >>> check_chain(1, GENESIS, entry._replace(payload=entry.payload.replace(b"k1", b"k2")))
     'entry 1: its digest is not the SHA-256 of its payload'

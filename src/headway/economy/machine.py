@@ -87,7 +87,7 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
         reply, moves = _REFUSED[outcome], ()
     else:
         reply, moves = Reply(True, "ok", "", outcome[0]), outcome[1]
-    entry = seal(head["seq"] + 1, now, sender, kind, body, reply.code, moves, head["digest"])
+    entry = seal(head["seq"] + 1, now, sender, kind, body, reply.code, reply.ids, moves, head["digest"])
     head["seq"] = entry.seq
     head["digest"] = entry.digest
     state.replies[sender, command.key] = (mark, reply.code, reply.ids)

@@ -50,7 +50,7 @@ class MemoryStore:
     def append(self, group: Group, fault: Fault | None = None) -> None:
         """Keep a group."""
         if fault is not None:
-            fault("store.commit")
+            fault("store.begin")
         if self.keep:
             # Plain tuples: the garbage collector leaves them alone.
             self.log.extend([(seq, payload, digest) for seq, payload, digest in group.entries])

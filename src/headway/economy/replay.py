@@ -15,7 +15,9 @@ class ReplayError(HeadwayError, ValueError):
     """A log that does not lead to itself: edited, cut, or written by other rules."""
 
 
-def replay(entries: Iterable[Entry], *, verify: bool = True, until: int | None = None) -> State:
+def replay(
+    entries: Iterable[Entry], *, verify: bool = True, until: int | None = None, state: State | None = None
+) -> State:
     """Rebuild the state from a log.
 
     Parameters
@@ -26,6 +28,8 @@ def replay(entries: Iterable[Entry], *, verify: bool = True, until: int | None =
         Whether keys and signatures are checked again too; without it they are trusted as logged.
     until : int, optional
         Last entry to take; all where not given.
+    state : State, optional
+        Where to begin, changed in place; an empty one where not given.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def replay(entries: Iterable[Entry], *, verify: bool = True, until: int | None =
     >>> replay([entry]).head["now_us"]
     5
     """
-    state = State()
+    state = State() if state is None else state
     head = state.head
     head["verify"] = verify
     for entry in entries:

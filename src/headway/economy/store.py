@@ -92,8 +92,8 @@ class StoreBusyError(StoreError):
         super().__init__(f"{name}: another process writes to this ledger; only one may")
 
 
-FAULTS: Final = ("store.begin", "store.entries", "store.accounts", "store.deals", "store.commit", "store.committed")
-"""Points of every store at which a process may die, in order."""
+FAULTS: Final = ("store.begin", "store.entries", "store.accounts", "store.deals", "store.committed")
+"""Points of a durable store at which a process may die, in order."""
 
 
 def open_store(address: str) -> Store:

@@ -1,0 +1,27 @@
+"""``headway economy``: markets of agents on the rails and racks that carry them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from headway.cli._lazy import LazyGroup, Row
+
+ROWS: Final = (
+    Row("run", "headway.cli.economy_run_command:run", "One market, from the bell to its last delivery.", "Decide"),
+    Row("compare", "headway.cli.economy_compare_command:compare", "Policies, rules or attacks side by side.", "Decide"),
+    Row("sweep", "headway.cli.economy_sweep_command:sweep", "One number of a market, over several values.", "Decide"),
+)
+
+_HELP: Final = "Markets of consumer and business agents: welfare, money, attacks, and what deciding costs."
+
+
+def _help_alone() -> None:
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+economy = LazyGroup("economy", ROWS, [], _HELP, "'headway economy COMMAND --help' says more.")
+economy.callback = _help_alone
