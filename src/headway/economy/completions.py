@@ -238,7 +238,7 @@ async def _attempt(client: Any, endpoint: Endpoint, talk: list[dict[str, str]], 
             if answer.headers.get("content-encoding", "identity") != "identity":
                 return _Attempt(problem=Problem(Unusable.NOT_A_COMPLETION, "a compressed answer"))
             raw = bytearray()
-            async for piece in answer.aiter_raw():
+            async for piece in answer.aiter_bytes():
                 raw += piece
                 if len(raw) > endpoint.most_bytes:
                     return _Attempt(problem=Problem(Unusable.OVERSIZED, f"over {endpoint.most_bytes} B"))
