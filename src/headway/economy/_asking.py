@@ -64,6 +64,8 @@ def arrive(now: int, floor: Floor, consumer: int) -> None:
         asked = set(picked) if floor.rules.kind.asks else set()
         unread = sum(_listing_tokens(floor, b) for b in shown if b not in asked)
     done = decide(floor, now, floor.name(consumer), opening_tokens(floor, unread))
+    if done is None:
+        return walk(floor, request, "broke")
     floor.at(now + round(policy.patience_s * US), out_of_patience, floor, request)
     floor.at(done, ask, floor, request, picked)
     return None
@@ -176,7 +178,10 @@ def _hear(now: int, floor: Floor, request: Request, seller: int, delay: int) -> 
         floor.at(now, answer, floor, request, seller, posted)
     else:
         done = decide(floor, now, floor.shop(seller), answer_tokens(floor))
-        floor.at(done + delay, answer, floor, request, seller, posted)
+        if done is None:
+            floor.at(now + delay, declined, floor, request, seller)
+        else:
+            floor.at(done + delay, answer, floor, request, seller, posted)
 
 
 def answer(now: int, floor: Floor, request: Request, seller: int, posted: int) -> None:

@@ -59,6 +59,8 @@ def conclude(now: int, floor: Floor, request: Request) -> None:
     if now - request.said.get("asked_us", now) > floor.kv_life_us:
         tokens = replace(tokens, cached=0)
     done = decide(floor, now, floor.name(request.consumer), tokens)
+    if done is None:
+        return walk(floor, request, "broke")
     floor.at(done, pick, floor, request)
     return None
 
@@ -143,7 +145,8 @@ def _run_auction(now: int, floor: Floor, bids: list[Quote]) -> tuple[Award, int]
     for _ in range(award.rounds - 1):
         start = done
         for quote in bids:
-            done = max(done, decide(floor, now, floor.shop(quote.seller), answer_tokens(floor)) - now + start)
+            answered = decide(floor, now, floor.shop(quote.seller), answer_tokens(floor))
+            done = max(done, start + (answered or now) - now)
     return award, done
 
 
@@ -155,6 +158,8 @@ def _bargain(now: int, floor: Floor, request: Request, quote: Quote) -> None:
         return _accept(now, floor, request, quote)
     request.said["round"] = done + 1
     after = decide(floor, now, floor.name(request.consumer), closing_tokens(floor, 1)) if done else now
+    if after is None:
+        return walk(floor, request, "broke")
     floor.at(after, _counter, floor, request, quote, price)
     return None
 
@@ -180,6 +185,8 @@ def _heard(now: int, reply: Reply, floor: Floor, request: Request, quote: Quote,
     own = concession(floor.seller, asked, least(floor, quote.seller, quote.posted), request.said["round"], floor.minor)
     price = quote.price if quote.price >= own else min(own, before)
     done = decide(floor, now, floor.shop(quote.seller), answer_tokens(floor))
+    if done is None:
+        return _drop(now, floor, request, quote)
     floor.at(done, _reply, floor, request, quote, price)
     return None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from headway.economy.commands import BillCompute, Command, Deposit, OpenAccount, PublishListing
+from headway.economy.commands import Command, Deposit, OpenAccount, PublishListing
 from headway.economy.keys import KeyPair, key_pair
 from headway.economy.listings import Listings
 from headway.economy.population import Population
@@ -101,10 +101,6 @@ class Desk:
             session = self.rails.hosted_session(agent)
             if isinstance(session, Session):
                 self.sessions[agent] = session
-
-    def bill(self, agent: str, micros: int, tokens: tuple[int, int, int], rack_us: int) -> BillCompute:
-        """Bill of one decision: input, cached and output tokens."""
-        return BillCompute(self.key(), agent, micros, *tokens, rack_us)
 
 
 def _must(reply: Reply, command: Command) -> None:

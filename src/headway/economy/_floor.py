@@ -15,13 +15,14 @@ import numpy as np
 from headway.economy._desk import Desk, Then
 from headway.economy.attackers import Attack, Staged
 from headway.economy.buyers import Buyer
-from headway.economy.commands import MakeOffer
+from headway.economy.commands import BillCompute, MakeOffer
 from headway.economy.discovery import Index
 from headway.economy.listings import Listings
 from headway.economy.population import Population
-from headway.economy.rack import Rack, RackClock, serve
+from headway.economy.rack import Rack, RackClock, Served, serve
 from headway.economy.rules import Rules
 from headway.economy.sellers import Seller, floor_price, learned
+from headway.economy.state import Reply
 from headway.economy.tokens import DecisionTokens, buyer_decision, seller_decision
 
 US: Final = 1_000_000
@@ -156,6 +157,8 @@ class Floor:
         Deals that each business can have open, 0 for any number, and has.
     factor : list of float
         What learning sellers ask over their posted price.
+    owed : dict of str to int
+        Billed to each agent and not yet posted [micro].
     broke : set of str
         Agents whose wallet could not pay a bill.
     menus, has : list
@@ -186,6 +189,7 @@ class Floor:
     capacity: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
     factor: list[float] = field(default_factory=list)
+    owed: dict[str, int] = field(default_factory=dict)
     broke: set[str] = field(default_factory=set)
     menus: list[dict[int, int]] = field(default_factory=list)
     has: list[frozenset[int]] = field(default_factory=list)
@@ -286,34 +290,51 @@ def price_of(rack: Rack, tokens: DecisionTokens) -> float:
     return float(seconds + tokens.output * rack.rack_s_per_output) * rack.usd_per_s
 
 
-def decide(floor: Floor, now: int, agent: str, tokens: DecisionTokens) -> int:
-    """Run a decision on the rack, bill its agent, and say when it is done [us]."""
+def decide(floor: Floor, now: int, agent: str, tokens: DecisionTokens) -> int | None:
+    """Run a decision on the rack, bill its agent, and say when it is done [us]; None where the agent cannot pay."""
+    if floor.rack.micros_per_hour and not _can_pay(floor, agent, tokens):
+        floor.broke.add(agent)
+        return None
     after, served = serve(floor.rack, floor.clock[0], now / US, tokens)
     floor.clock[0] = after
-    tally, desk = floor.tally, floor.desk
+    tally = floor.tally
     tally.served_at.append(now / US)
     tally.queue.append(served.queue_s)
     tally.seconds.append(served.seconds)
-    sums = tally.sums
-    sums["decisions"] += 1
-    for key, value in (
-        ("calls", tokens.calls),
-        ("input_tokens", tokens.input),
-        ("cached_tokens", tokens.cached),
-        ("output_tokens", tokens.output),
-        ("rack_us", served.rack_us),
-        ("joules", served.joules),
-        ("micros", served.micros),
-    ):
-        sums[key] += value
-    command = desk.bill(agent, served.micros, (tokens.input, tokens.cached, tokens.output), served.rack_us)
-    desk.ask(now, None, command, _billed, floor, agent)
+    _count(floor, tokens, served, 1)
+    command = BillCompute(
+        floor.desk.key(), agent, served.micros, tokens.input, tokens.cached, tokens.output, served.rack_us
+    )
+    floor.owed[agent] = floor.owed.get(agent, 0) + served.micros
+    floor.desk.ask(now, None, command, _billed, floor, agent, tokens, served)
     return now + round(served.seconds * US)
 
 
-def _billed(_now: int, reply: Any, floor: Floor, agent: str) -> None:
+def _can_pay(floor: Floor, agent: str, tokens: DecisionTokens) -> bool:
+    """Whether wallet and takings, less what is billed already, are enough for a decision."""
+    rails, code = floor.desk.rails, floor.population.currency
+    free = rails.balance(agent, code) + rails.balance(agent, code, "merchant") - floor.owed.get(agent, 0)
+    return free > price_of(floor.rack, tokens) * US + 1
+
+
+def _count(floor: Floor, tokens: DecisionTokens, served: Served, sign: int) -> None:
+    sums = floor.tally.sums
+    sums["decisions"] += sign
+    sums["calls"] += sign * tokens.calls
+    sums["input_tokens"] += sign * tokens.input
+    sums["cached_tokens"] += sign * tokens.cached
+    sums["output_tokens"] += sign * tokens.output
+    sums["rack_us"] += sign * served.rack_us
+    sums["joules"] += sign * served.joules
+    sums["micros"] += sign * served.micros
+
+
+def _billed(_now: int, reply: Reply, floor: Floor, agent: str, tokens: DecisionTokens, served: Served) -> None:
+    floor.owed[agent] -= served.micros
     if not reply.ok:
         floor.broke.add(agent)
+        _count(floor, tokens, served, -1)
+        floor.tally.sums["unpaid"] += 1
 
 
 def close(floor: Floor, request: Request, sold_to: int | None) -> None:

@@ -35,7 +35,7 @@ class Kind:
 
 
 _ROWS: Final = (
-    Kind("injection", "listings carry an instruction; a redirected buyer pays whatever its mandate allows", "sellers"),
+    Kind("injection", "an instruction in a listing makes a buyer pay what its mandate allows, for nothing", "sellers"),
     Kind("first-responder", "answers every request at once, at a higher price", "sellers"),
     Kind("sybil", "one owner under many names crowds the search results", "clones"),
     Kind("slow-loris", "never answers, so that every batch waits for its gate", "sellers"),

@@ -90,6 +90,8 @@ class Compute:
         [token].
     rack_s, joules, usd : float
         Rack time sold [s], energy [J], dollars posted.
+    unpaid : int
+        Decisions that ran and could not be billed, in none of the sums above [1].
     """
 
     decisions: int
@@ -100,6 +102,7 @@ class Compute:
     rack_s: float
     joules: float
     usd: float
+    unpaid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +254,7 @@ def gather(floor: Floor, span_us: int) -> MarketOutcome:
             sums["rack_us"] / US,
             float(sums["joules"]),
             sums["micros"] / MICROS,
+            int(sums["unpaid"]),
         ),
         latency=spread((deals.at_us - deals.start_us)[deals.honest] / US),
         queue=spread(np.array(tally.queue)),
@@ -269,6 +273,8 @@ def _deals(floor: Floor) -> Deals:
     buyers = floor.population.consumers
     worth = 2 * np.add.reduceat(buyers.worth, buyers.basket.start[:-1])[consumer] if len(rows) else consumer
     good = np.array([fits(floor, c, b) for c, b in zip(consumer.tolist(), business.tolist(), strict=True)], dtype=bool)
+    # Whoever writes an instruction into a listing has nothing to sell.
+    good &= redirected == 0
     settled = np.zeros(len(rows), dtype=bool)
     refund = np.zeros(len(rows), dtype=np.int64)
     for number, amount in floor.tally.settled.items():

@@ -135,7 +135,9 @@ def simulate(
         return gather(floor, last)
 
 
-def _open(population: Population, rules: Rules, policies: Policies, rack: Rack, rails: Rails, seed: int) -> Floor:
+def _open(
+    population: Population, rules: Rules, policies: Policies, rack: Rack, rails: Rails, seed: int, kv_life_s: float
+) -> Floor:
     """The floor before the bell: attackers in place, accounts open, wallets funded, listings up."""
     attack = policies.attack
     staged = stage(population, attack, seed=seed)
