@@ -84,6 +84,7 @@ def bill_compute(state: State, sender: str, command: BillCompute, _at_us: int) -
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
+    state.point("bill.moved")
     so_far = state.bills.get(command.agent_id, Bill())
     state.bills[command.agent_id] = Bill(
         so_far.micros + command.micros,
@@ -108,6 +109,7 @@ def sign_mandate(state: State, sender: str, command: SignMandate, at_us: int) ->
         message = signing_bytes(mandate, state.rules.audience)
         if not verify(user.algorithm, user.public_key, message, command.signature):
             return Refusal.BAD_SIGNATURE
+    state.point("mandate.verified")
     if mandate.mandate_id in state.mandates or (mandate.user, mandate.nonce) in state.nonces:
         return Refusal.MANDATE_EXISTS
     if empty(mandate, at_us):

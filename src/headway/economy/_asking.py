@@ -74,19 +74,22 @@ def arrive(now: int, floor: Floor, consumer: int) -> None:
 def _sign(now: int, floor: Floor, request: Request) -> None:
     """The person behind the agent signs what it may spend."""
     name, rules = floor.name(request.consumer), floor.rules
-    many = request.consumer in floor.staged.buyers and request.consumer not in floor.staged.loyal
+    if f"{name}:m" in floor.desk.rails.state.mandates:
+        return
+    many = GRIEFS if floor.griefs(request.consumer) else 1
+    lasts = 2 * (floor.buyer.patience_s + rules.gate_s + rules.offer_s + rules.group_s) + many * rules.delivery_s
     mandate = Mandate(
         f"{name}:m",
         f"{name}:user",
         name,
         request.limit,
-        request.limit * (GRIEFS if many else 1),
+        request.limit * many,
         floor.population.currency,
         now,
-        now + round((floor.buyer.patience_s + rules.gate_s + rules.offer_s + rules.group_s) * 2 * US) + US,
+        now + round(lasts * US) + US,
         None,
         tuple(floor.population.items[item] for item in basket_of(floor, request.consumer)),
-        not many,
+        many == 1,
         name,
     )
     signature = floor.desk.user_key(name).sign(signing_bytes(mandate, floor.desk.rails.state.rules.audience))

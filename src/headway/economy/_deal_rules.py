@@ -46,6 +46,7 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
         return Refusal.UNKNOWN_MANDATE
     total, currency, rules = offer.total, offer.currency, state.rules
     use = state.spent[command.mandate_id]
+    state.point("accept.checked")
     bad = refuse_deal(
         mandate,
         agent=sender,
@@ -59,10 +60,12 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
     )
     if bad is not None:
         return bad
+    state.point("accept.mandate")
     moves = ((f"wallet:{currency}:{sender}", f"held:{currency}:{sender}", total),)
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
+    state.point("accept.held")
     use[0] += total
     use[1] += 1
     deadline = min(at_us + rules.hold_timeout_us, LARGEST)
@@ -102,6 +105,7 @@ def deliver(state: State, sender: str, command: Deliver, at_us: int) -> Outcome:
         return bad
     if at_us > deal.deadline_us:
         return Refusal.HOLD_EXPIRED
+    state.point("deliver.checked")
     wait = state.rules.confirm_timeout_us
     if not wait:
         return _post(state, deal, at_us)
@@ -161,6 +165,7 @@ def open_dispute(state: State, sender: str, command: OpenDispute, at_us: int) ->
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
+    state.point("dispute.frozen")
     state.set_deal(deal._replace(status="disputed", frozen=frozen))
     return (command.offer_id,), moves
 
@@ -185,6 +190,7 @@ def resolve(state: State, sender: str, command: Resolve, at_us: int) -> Outcome:
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
+    state.point("refund.moved")
     settled = deal.settled_us if deal.posted else at_us
     state.set_deal(
         deal._replace(
@@ -227,6 +233,7 @@ def _post(state: State, deal: Deal, at_us: int) -> Outcome:
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
+    state.point("post.moved")
     state.set_deal(deal.turn("settled", True, at_us, 0))
     return (deal.offer_id,), moves
 
@@ -236,6 +243,7 @@ def _void(state: State, deal: Deal) -> Outcome:
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
+    state.point("void.moved")
     use = state.spent[deal.mandate_id]
     use[0] -= deal.total
     use[1] -= 1

@@ -69,7 +69,7 @@ def pick(now: int, floor: Floor, request: Request) -> None:
     """The buyer chooses, or the auction does."""
     if floor.name(request.consumer) in floor.broke:
         return walk(floor, request, "broke")
-    if floor.attack is not None and floor.attack.kind == "hold-griefing" and request.consumer in floor.staged.buyers:
+    if floor.griefs(request.consumer):
         return _grief(now, floor, request)
     if floor.rules.kind.auction:
         return _award(now, floor, request)

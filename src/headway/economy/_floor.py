@@ -30,7 +30,7 @@ CHARS_PER_TOKEN: Final = 4
 """Characters of English text per token, to count a listing that is read and not asked (assumed; a common rule)."""
 
 GRIEFS: Final = 8
-"""Deals that a griefer may hold at once [1]."""
+"""Deals that a griefer may hold at once, and times that it comes back [1]."""
 
 Event: TypeAlias = "tuple[int, int, Callable[..., None], tuple[Any, ...]]"
 
@@ -213,6 +213,10 @@ class Floor:
         """Whether a business has as many open deals as it can serve."""
         capacity = self.capacity[business]
         return 0 < capacity <= self.busy[business]
+
+    def griefs(self, consumer: int) -> bool:
+        """Whether a consumer accepts only to cancel."""
+        return self.attack is not None and self.attack.kind == "hold-griefing" and consumer in self.staged.buyers
 
     def hostile(self, business: int, kind: str) -> bool:
         """Whether a business attacks in this way."""

@@ -18,6 +18,9 @@ from headway.facts.errors import MissingExtraError
 LOCK: Final = 0x48574C31
 """First half of the advisory lock's key; the second is the schema's."""
 
+PATIENCE: Final = "2s"
+"""How long a writer waits for the lock."""
+
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS entries (seq bigint PRIMARY KEY, payload text NOT NULL, digest text NOT NULL)",
     "CREATE TABLE IF NOT EXISTS accounts (account text PRIMARY KEY, debits bigint NOT NULL, credits bigint NOT NULL,"
@@ -69,11 +72,15 @@ class PostgresStore:
         """Connect, take the session's lock, and make the tables where they are missing."""
         if self.read_only:
             raise StoreError(f"{self.name}: opened for reading only")
-        opened = self._open()
-        ask = "SELECT pg_try_advisory_lock(%s, hashtext(current_database() || '.' || current_schema()))"
-        if not opened.execute(ask, (LOCK,)).fetchone()[0]:
+        psycopg, opened = _psycopg(), self._open()
+        try:
+            # A server takes a moment to notice that the last writer has gone.
+            opened.execute(f"SET lock_timeout = '{PATIENCE}'")
+            opened.execute("SELECT pg_advisory_lock(%s, hashtext(current_schema()))", (LOCK,))
+            opened.execute("SET lock_timeout = 0")
+        except psycopg.errors.LockNotAvailable as error:
             self.close()
-            raise StoreBusyError(self.name)
+            raise StoreBusyError(self.name) from error
         for statement in _SCHEMA:
             opened.execute(statement)
 

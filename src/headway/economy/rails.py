@@ -319,6 +319,7 @@ def open_rails(
     done = False
     try:
         state = replay(store.entries(), verify=False)
+        state.head["fault"] = fault
         rails = Rails(store, state, fault)
         wanted = state.rules._replace(**{name: value for name, value in asked.items() if value is not None})
         if wanted != state.rules or not state.head["seq"]:

@@ -170,7 +170,9 @@ def _open(
     set_up(floor.desk, population, shown, _wallets(floor, paid), funds)
     bell = round(rules.bell_s * US)
     for consumer, at_us in enumerate(population.consumers.at_us.tolist()):
-        floor.at(max(at_us, bell), arrive, floor, consumer)
+        again = GRIEFS if floor.griefs(consumer) else 1
+        for k in range(again):
+            floor.at(max(at_us, bell) + k * round(rules.delivery_s * US), arrive, floor, consumer)
     return floor
 
 
@@ -180,8 +182,7 @@ def _wallets(floor: Floor, paid: bool) -> list[int]:
     worth = np.add.reduceat(buyers.worth, buyers.basket.start[:-1])
     share = floor.buyer.limit + (floor.buyer.most_compute if paid else 0.0)
     found = (np.ceil(worth * share / minor).astype(np.int64) + 1) * minor
-    griefers = floor.attack is not None and floor.attack.kind == "hold-griefing"
-    return [w * (GRIEFS if griefers and c in floor.staged.buyers else 1) for c, w in enumerate(found.tolist())]
+    return [w * (GRIEFS if floor.griefs(c) else 1) for c, w in enumerate(found.tolist())]
 
 
 def _run(floor: Floor, progress: Progress | None) -> int:

@@ -74,7 +74,11 @@ class SqliteStore:
             raise (
                 StoreBusyError(self.path) if "locked" in str(error) else StoreError(f"{self.path}: {error}")
             ) from error
-        self._open().execute("PRAGMA wal_autocheckpoint = 4000")
+        try:
+            self._open().execute("PRAGMA wal_autocheckpoint = 4000")
+        except StoreError:
+            lock.close()
+            raise
         self.connection.append(lock)
 
     def _open(self) -> sqlite3.Connection:
@@ -84,8 +88,12 @@ class SqliteStore:
         where = Path(self.path).absolute().as_uri()
         try:
             opened = sqlite3.connect(f"{where}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}") from error
+        try:
             self._prepare(opened)
         except sqlite3.Error as error:
+            opened.close()
             raise StoreError(f"{self.path}: {error}") from error
         self.connection.append(opened)
         return opened

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias, TypedDict
 
@@ -176,17 +176,18 @@ Outcome: TypeAlias = Done | Refusal
 
 
 class Head(TypedDict):
-    """The few numbers that change with every entry."""
+    """The few values that are not by identifier."""
 
     seq: int
     digest: str
     now_us: int
     rules: Rules
     verify: bool
+    fault: Callable[[str], None] | None
 
 
 def _head() -> Head:
-    return {"seq": 0, "digest": GENESIS, "now_us": 0, "rules": Rules(), "verify": True}
+    return {"seq": 0, "digest": GENESIS, "now_us": 0, "rules": Rules(), "verify": True, "fault": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +232,12 @@ class State:
     def rules(self) -> Rules:
         """The rules in force."""
         return self.head["rules"]
+
+    def point(self, name: str) -> None:
+        """A named point at which a process may die; nothing, unless a test put something there."""
+        fault = self.head["fault"]
+        if fault is not None:
+            fault(name)
 
     def set_deal(self, deal: Deal) -> None:
         """Put a deal in its new shape, to be written with the next commit."""
