@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from headway.facts.errors import RangeError
 from headway.facts.models import model
 from headway.facts.systems import system
-from headway.physics.hold import cheapest_spans, compare_tiers, hold_break_even_time
+from headway.physics.cache_spans import cheapest_spans
+from headway.physics.hold import compare_tiers, hold_break_even_time
 from headway.simulation.holding import hold_or_compute
 
 TIER = st.tuples(st.floats(1e9, 1e15), st.floats(1e8, 1e13), st.floats(1e-8, 1e-2))

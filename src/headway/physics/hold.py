@@ -15,6 +15,9 @@ from headway.facts.errors import RangeError
 from headway.physics.arrays import Numbers, not_negative, plain, positive, together
 
 _HOUR = 3600.0
+_YEAR = 365.25 * 86400.0
+OWNED_YEARS = 5.0
+"""Straight-line life of bought memory and storage, without power or margin [year]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,31 @@ def usd_per_byte_second(usd_per_hour: ArrayLike, capacity: ArrayLike) -> Numbers
     0.01075
     """
     return plain(not_negative("usd_per_hour", usd_per_hour, "$/h") / (_HOUR * positive("capacity", capacity, "B")))
+
+
+def owned_usd_per_byte_second(usd_per_byte: ArrayLike, years: ArrayLike = OWNED_YEARS) -> Numbers:
+    """Rent of one byte of a bought device for one second, its price spread evenly over its life.
+
+    Parameters
+    ----------
+    usd_per_byte : array_like
+        Purchase price [$/B].
+    years : array_like
+        Life [year].
+
+    Returns
+    -------
+    float or ndarray
+        [$/(B s)].
+
+    Examples
+    --------
+    Flash at $0.2 per GB, per TB and month:
+
+    >>> round(owned_usd_per_byte_second(0.2e-9) * 1e12 * 30 * 86400, 2)
+    3.29
+    """
+    return plain(not_negative("usd_per_byte", usd_per_byte, "$/B") / (_YEAR * positive("years", years, "years")))
 
 
 def hold_cost(size_bytes: ArrayLike, seconds: ArrayLike, usd_per_byte_second: ArrayLike) -> Numbers:
@@ -307,70 +335,3 @@ def compare_tiers(
     kept = np.asarray(tier_cost(size[..., None], time[..., None], *devices).total)
     usd = np.concatenate([kept, again[..., None]], axis=-1)
     return TierChoice((*names, "recompute"), usd, np.argmin(usd, axis=-1))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of time to the next use in which one choice is the cheapest.
-
-    Parameters
-    ----------
-    name : str
-        Tier, or ``"recompute"``.
-    start, end : float
-        [s]; the last one has no end.
-    """
-
-    name: str
-    start: float
-    end: float
-
-
-def cheapest_spans(
-    names: tuple[str, ...],
-    size_bytes: float,
-    capacity: ArrayLike,
-    bandwidth: ArrayLike,
-    usd_per_device_second: ArrayLike,
-    recompute_usd: float,
-) -> tuple[Span, ...]:
-    """Which tier is the cheapest for which time to the next use, and from when computing again is.
-
-    Costs are straight lines in the time, ``u S / BW + (u S / capacity) T``, and ``c`` for computing again; their
-    lower envelope is walked from crossing to crossing, so that the ends are exact.
-
-    Parameters
-    ----------
-    names, size_bytes, capacity, bandwidth, usd_per_device_second, recompute_usd
-        As in :func:`compare_tiers`, for one piece.
-
-    Returns
-    -------
-    tuple of Span
-        In the order of time, from 0 on.
-
-    Examples
-    --------
-    One token of DeepSeek-V3 in HBM at $2/h and flash at $0.05/h:
-
-    >>> found = cheapest_spans(("hbm", "flash"), 35136, [186e9, 7.68e12], [8e12, 7e9], [2 / 3600, 0.05 / 3600], 8.2e-9)
-    >>> [(s.name, round(s.start, 2)) for s in found]
-    [('hbm', 0.0), ('flash', 0.64), ('recompute', 127952.04)]
-    """
-    one = np.ones(len(names))
-    parts = tier_cost(size_bytes, one, capacity, bandwidth, usd_per_device_second)
-    every = (*names, "recompute")
-    fixed = np.append(np.asarray(parts.retrieve), float(not_negative("recompute_usd", recompute_usd, "$")))
-    slope = np.append(np.asarray(parts.hold), 0.0)
-    here, start = int(np.lexsort((slope, fixed))[0]), 0.0
-    spans: list[Span] = []
-    while True:
-        flatter = np.flatnonzero(slope < slope[here])
-        if not flatter.size:
-            return (*spans, Span(every[here], start, float("inf")))
-        meets = (fixed[flatter] - fixed[here]) / (slope[here] - slope[flatter])
-        first = int(np.lexsort((slope[flatter], meets))[0])
-        end = float(meets[first])
-        if end > start:
-            spans.append(Span(every[here], start, end))
-        here, start = int(flatter[first]), max(end, start)

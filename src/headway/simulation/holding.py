@@ -17,7 +17,8 @@ from headway.facts.sources import Source
 from headway.facts.storage import storage
 from headway.physics.attention import kv_bytes
 from headway.physics.balance import drain_time
-from headway.physics.hold import Span, TierChoice, cheapest_spans, compare_tiers, recompute_cost
+from headway.physics.cache_spans import Span, cheapest_spans
+from headway.physics.hold import TierChoice, compare_tiers, recompute_cost
 from headway.simulation.tiers import HOUR_S, device_rent
 
 DEVICES = ("ddr5-6400-12ch", "cxl-2tb", "nvme-7.68tb", "hdd-24tb")
