@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from headway.scaling.allocation import by_law, envelope, isoflop
 from headway.scaling.intervals import interval, rolling_band
 from headway.scaling.ladder import climb, forecasts, judge
 from headway.scaling.laws import LAWS, Point, bootstrap, fit_law
-from headway.scaling.runs import Runs
+from headway.scaling.runs import runs_of
 
 
 def test_converged_optimum_of_the_240_points(chinchilla):
@@ -42,7 +41,7 @@ def _chinchilla_errors(chinchilla, cut):
     """Mean absolute relative error of both forms, and of what `auto` would have chosen, above a compute."""
     at, loss = chinchilla
     seen = at.compute < cut
-    past = Runs("r", ("",) * len(loss), at, loss, (0,) * len(loss), "loss", (), MappingProxyType({}), ())
+    past = runs_of(at, loss)
     ladder = climb(replace(past, at=at.take(seen), loss=loss[seen]), laws=("chinchilla", "tied"))
     found = {f.method: judge(f, loss[~seen]).error for f in forecasts(ladder, at.take(~seen))}
     return found["chinchilla"], found["tied"], found[ladder.chosen]

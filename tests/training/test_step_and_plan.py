@@ -19,7 +19,7 @@ from headway.physics.layout import Layout
 from headway.training.operations import checkpointing, run_cost
 from headway.training.plan import plan_training, rank_of
 from headway.training.recipe import Recipe
-from headway.training.rl import Rollouts, answer_lengths, rl_run, sample_round
+from headway.training.rl import RLRun, Rollouts, answer_lengths, rl_run, sample_round
 from headway.training.step import recomputed, train_estimate
 
 LLAMA, H100 = model("llama-3.1-405b"), system("hgx-h100")
@@ -156,6 +156,20 @@ def test_stragglers_cost_and_staleness_mends() -> None:
         for k in (0, 1, 4)
     ]
     assert waits == sorted(waits, reverse=True)
+
+
+def test_a_matched_fleet_reaches_the_thirty_per_cent_of_the_lecture() -> None:
+    llama, trainer = model("llama-3.1-70b"), Layout(tp=8, dp=8)
+
+    def run(replicas: int, staleness: int) -> RLRun:
+        plan = Rollouts(1024, 8192, 1.0, 65536, 256, kept=0.5, staleness=staleness)
+        return rl_run(llama, H100, Layout(tp=8), replicas, trainer, plan)
+
+    starved, matched = run(8, 1), run(24, 2)
+    assert "below the lecture's 30%" in starved.why[1]
+    assert "near the lecture's 30%" in matched.why[1]
+    assert dict(starved.idle)["trainer"] > 0.7
+    assert 0.25 < matched.efficiency < 0.35
 
 
 def test_the_result_says_where_the_lecture_does_not_hold() -> None:

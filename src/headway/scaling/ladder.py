@@ -120,10 +120,9 @@ def climb(
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> climb(runs).chosen
     'compute'
     """
@@ -168,10 +167,9 @@ def place(ladder: Ladder, compute: float) -> Point:
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> place(climb(runs), 1e22).compute.tolist()
     [1e+22]
     """
@@ -188,10 +186,9 @@ def forecasts(ladder: Ladder, at: Point) -> tuple[Forecast, ...]:
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> [f.method for f in forecasts(climb(runs), Point(compute=np.array([1e22])))]
     ['compute', 'power']
     """
@@ -211,10 +208,9 @@ def allocations(ladder: Ladder, compute: float) -> tuple[Allocation, ...]:
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> allocations(climb(runs), 1e22)
     ()
     """
