@@ -359,14 +359,30 @@ def fit_law(
     distance = np.abs(function.values(grid) - y).sum(axis=1)
     chosen = grid[np.argsort(distance, kind="stable")[:picked]]
     ends = solve(function, y, chosen, delta=coarse, most=60, tolerance=1e-5, polish=0)
-    ends = solve(function, y, ends.theta, delta=delta, most=300)
+    apart, times = _apart(ends.theta)
+    ends = solve(function, y, apart, delta=delta, most=300)
     best = ends.best()
     theta = ends.theta[best]
-    same = int(np.sum(np.abs(ends.objective - ends.objective[best]) <= 1e-6 * ends.objective[best] + 1e-15))
+    equal = np.abs(ends.objective - ends.objective[best]) <= 1e-6 * ends.objective[best] + 1e-15
+    same = int(times[equal].sum())
     residual = function.values(theta[None])[0] - y
     held = asymptote if "pinned" in name else None
     best_value, converged = float(ends.objective[best]), bool(ends.converged[best])
     return Fit(known, theta, at, np.exp(y), residual, best_value, converged, same, held, delta)
+
+
+def _apart(theta: Floats) -> tuple[Floats, Any]:
+    """Ends that differ by more than a thousandth of a logarithm or an exponent, and how many starts came to each."""
+    kept: list[Floats] = []
+    times: list[int] = []
+    for one in theta:
+        near = next((k for k, other in enumerate(kept) if np.allclose(one, other, rtol=1e-3, atol=1e-3)), None)
+        if near is None:
+            kept.append(one)
+            times.append(1)
+        else:
+            times[near] += 1
+    return np.array(kept), np.array(times)
 
 
 def bootstrap(fit: Fit, count: int = 1000, seed: int = 0) -> Solution:
