@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from headway.facts.errors import InputError
 from headway.facts.scaling_laws import LOSS_LAWS, loss_law
 from headway.physics.lifetime import optimal_size
-from headway.scaling.laws import Point, bootstrap, fit_law
+from headway.scaling.forms import Point
+from headway.scaling.laws import bootstrap, fit_law
 from headway.training.choices import choices, valley
 from headway.training.lifetime import (
     best_relative_cost,

@@ -13,8 +13,9 @@ import numpy as np
 from headway.facts.check import not_negative
 from headway.facts.scaling_laws import LossLaw
 from headway.physics.arrays import Floats
+from headway.scaling.forms import Point
 from headway.scaling.intervals import interval, rolling_band
-from headway.scaling.laws import Point, fit_law
+from headway.scaling.laws import fit_law
 from headway.scaling.saturating import fit_saturation
 
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from headway.facts.errors import InputError, nearest
 from headway.physics.arrays import Floats
-from headway.scaling.laws import Point
+from headway.scaling.forms import Point
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
+from headway.scaling.forms import Point
 from headway.scaling.intervals import normal_quantile
 from headway.scaling.ladder import Forecast, Holdout, Ladder, climb, forecasts, judge
-from headway.scaling.laws import Point
 from headway.scaling.runs import Runs
 from headway.scaling.solver import Smooth, solve
 
