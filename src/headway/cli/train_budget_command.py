@@ -99,7 +99,10 @@ def budget(
 def _said(value: float, dimension: str) -> str:
     from headway.facts.units import format_quantity
 
-    return format_quantity(value, dimension, 4)
+    # Past the largest prefix a figure is easier to read without one.
+    if value < 1e18:
+        return format_quantity(value, dimension, 4)
+    return f"{value:.4g}".replace("e+", "e") + (" tok" if dimension == "tokens" else "")
 
 
 def _notes(found: Budget) -> tuple[str, ...]:
