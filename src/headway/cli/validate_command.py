@@ -27,6 +27,7 @@ def _metrics() -> tuple[str, ...]:
 @click.command()
 @click.argument("file", required=False, metavar="[FILE]", type=CONFIG)
 @click.option("--training", is_flag=True, help="FILE, or the package's table, holds training measurements.")
+@click.option("--simulation", is_flag=True, help="Gains of serving techniques; FILE is a trace of agentic sessions.")
 @click.option("--config", type=CONFIG, help="A directory of config.json files named <model>.json.")
 @click.option("--hardware", type=CONFIG, help="A TOML file with systems of your own, named as the rows name them.")
 @click.option("--metric", type=listed(choice("metric", _metrics)), help="Only rows of these metrics.")
@@ -42,6 +43,7 @@ def _metrics() -> tuple[str, ...]:
 def validate(
     file: str | None,
     training: bool,
+    simulation: bool,
     config: str | None,
     hardware: str | None,
     metric: tuple[str, ...] | None,
@@ -54,6 +56,10 @@ def validate(
 
     Example: headway validate --metric tpot_ms --by all,chip,engine
     """
+    if simulation:
+        from headway.cli._shapes_report import shapes_report
+
+        return shapes_report(file)
     if training:
         from headway.cli._training_rows import training_report
 
