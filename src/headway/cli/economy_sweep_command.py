@@ -62,8 +62,9 @@ def sweep(asked: Market, knob: str, values: str, seeds: int) -> Report:
         seed=asked.seed,
         progress=show_progress(),
     )
-    shown, data = outcome_tables(outcome_columns(knob, swept=row.dimension), found, asked.currency)
-    title = f"{population.name}: {row.help}, {policies.buyers.name} buyers, {seeds} runs each"
+    columns = outcome_columns(knob, paid=any(one.usd for one in found), swept=row.dimension)
+    shown, data = outcome_tables(columns, found, asked.currency)
+    title = f"{population.name}: {row.help}, {policies.buyers.name} buyers, seeds: {seeds}"
     notes = (f"welfare in {asked.currency}, mean over the runs; first: share taken from the first quote that came",)
     document = {"title": title, "knob": knob, "rows": list(found)}
     return Report(title, (shown, *_charts(row, found, asked.currency)), notes, document, data)

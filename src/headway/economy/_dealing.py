@@ -138,7 +138,8 @@ def _run_auction(now: int, floor: Floor, bids: list[Quote]) -> tuple[Award, int]
     """Award, and when it is known: every further round of an open auction is a decision of each bidder [us]."""
     prices = [quote.price for quote in bids]
     if floor.rules.mechanism != "ascending":
-        return sealed_bid(prices, second=floor.rules.mechanism == "second-price"), now
+        top = max(quote.posted for quote in bids)
+        return sealed_bid(prices, second=floor.rules.mechanism == "second-price", top=top), now
     step = max(round(min(quote.posted for quote in bids) * floor.rules.step / floor.minor), 1) * floor.minor
     award = open_auction([quote.posted for quote in bids], prices, step)
     done = now

@@ -248,6 +248,36 @@ def keep_prefix(
     )
 
 
+def cost_lines(kept: Keep, points: int = 60) -> tuple[Floats, Floats]:
+    """Costs over delays from a tenth of the first change to thrice the last, evenly spread in their logarithm.
+
+    Parameters
+    ----------
+    kept : Keep
+    points : int
+        [1].
+
+    Returns
+    -------
+    ndarray, ndarray
+        Delays, shape (points,) [s]; costs of every tier and of reading again, shape (points, tiers + 1) [$].
+
+    Examples
+    --------
+    >>> tier = HoldTier("hbm", 186e9, 8e12, 2 / 3600, Source("a page", "2026-11-23", "assumed"))
+    >>> choice = compare_tiers(("hbm",), 1e6, [], 186e9, 8e12, 2 / 3600, 1e-6)
+    >>> kept = Keep(30.0, 1e6, 1e-6, 0.1, (tier,), (334.8,), (1e-7,), ((0.0, "hbm"),), (), np.zeros(0), choice, (), ())
+    >>> delays, usd = cost_lines(kept, 3)
+    >>> delays.round().tolist(), usd.shape
+    ([33.0, 183.0, 1004.0], (3, 2))
+    """
+    changes = [start for start, _ in kept.steps[1:] if start > 0] or [t for t in kept.break_even_s if t > 0] or [1.0]
+    delays = np.geomspace(min(changes) / 10.0, 3.0 * max(changes), points)
+    room, speed, rent = (np.array([getattr(t, f) for t in kept.tiers]) for f in ("capacity", "bandwidth", "usd_per_s"))
+    names = tuple(t.name for t in kept.tiers)
+    return delays, compare_tiers(names, kept.size_bytes, delays, room, speed, rent, kept.again_usd).usd
+
+
 def repeated_prefix(sellers_asked: float = 3.0, tokens: TokenModel | None = None) -> float:
     """Tokens that one call of a buyer repeats of the call before, on average [token].
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,15 @@ from numpy.typing import ArrayLike
 
 from headway.economy.rack import Rack, taken_s
 from headway.economy.rack_plan import plan_decisions
-from headway.economy.tokens import DecisionTokens, TokenModel, deal_tokens
-from headway.facts.agent_tokens import replica_output
+from headway.economy.tokens import DecisionTokens, TokenModel, deal_tokens, default_tokens
+from headway.facts.agent_tokens import replica_output, volume, volume_names
 from headway.facts.check import positive, single
-from headway.facts.errors import RangeError, UnknownNameError
+from headway.facts.errors import InputError, RangeError, UnknownNameError
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.prices import price
 from headway.facts.sources import Source
+from headway.facts.units import format_quantity
 from headway.physics.arrays import Numbers, not_negative, plain, together
 from headway.serving.fleet import Fleet, size
 from headway.serving.plan import PER_MILLION, PlanResult
@@ -180,6 +181,48 @@ def deal_price(model: str, tokens: DecisionTokens, *, on: str | None = None) -> 
         held = np.asarray(tokens.fresh) * first + np.asarray(tokens.cached) * found["cache_read"].value + written
     usd, cached, share = together((read + written) / PER_MILLION, held / PER_MILLION, read / (read + written))
     return DealPrice(model, usd, cached, share, tuple(dict.fromkeys(f.source for f in found.values())))
+
+
+def conversation_rate(volume_name: str | None, conversations: float | None, every_s: float) -> tuple[float, str]:
+    """Mean rate of conversations [1/s], and in words what it is.
+
+    Parameters
+    ----------
+    volume_name : str or None
+        A public figure of :func:`headway.facts.agent_tokens.volume`.
+    conversations : float or None
+        In place of it [1].
+    every_s : float
+        Time in which those come [s].
+
+    Raises
+    ------
+    InputError
+        If both are given, or neither.
+
+    Examples
+    --------
+    >>> conversation_rate(None, 86400, 86400.0)[0], conversation_rate("meta-business-chats", None, 1.0)[1]
+    (1.0, 'chats between people and businesses')
+    """
+    if (volume_name is None) == (conversations is None):
+        given = "neither" if volume_name is None else "both"
+        raise InputError("conversations", given, f"a number of them, or one of {', '.join(volume_names())}")
+    if volume_name is not None:
+        figure = volume(volume_name)
+        return figure.per_second, figure.description
+    count = float(positive("conversations", single("conversations", conversations or 0.0)))
+    every = float(positive("every", single("every", every_s), "s"))
+    return count / every, f"{count:,.0f} conversations in {format_quantity(every, 'seconds')}"
+
+
+def with_output(multiple: float, tokens: TokenModel | None = None) -> TokenModel:
+    """The same deals by models that write more than is seen.
+
+    >>> with_output(10).output_multiple
+    10
+    """
+    return replace(tokens or default_tokens(), output_multiple=multiple)
 
 
 def token_rates(
