@@ -15,6 +15,8 @@ ROWS: Final = (
     Row("tokens", "headway.cli.economy_tokens_command:tokens", "What a deal takes in tokens, and costs.", "Beneath"),
     Row("racks", "headway.cli.economy_racks_command:racks", "What so many conversations need.", "Beneath"),
     Row("keep", "headway.cli.economy_keep_command:keep", "How long to keep a buyer's KV, and where.", "Beneath"),
+    Row("audit", "headway.cli.economy_audit_command:audit", "Every invariant of a ledger's books.", "Check"),
+    Row("replay", "headway.cli.economy_audit_command:replay", "A ledger rebuilt from its log.", "Check"),
 )
 
 _HELP: Final = "Markets of consumer and business agents: welfare, money, attacks, and what deciding costs."

@@ -20,22 +20,26 @@ from headway.facts.errors import RangeError
 
 EPOCH: Final = date(1970, 1, 1)
 _BOOKS: Final = tuple((kind.name, f"{kind.book}:{kind.name.capitalize()}") for kind in KINDS)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9-]+").fullmatch
 _AWKWARD: Final = re.compile(r"[^A-Za-z0-9]")
 
 
 def book_account(name: str) -> str:
     """Name of an account in a bookkeeper's chart; different accounts keep different names.
 
-    Signs that beancount does not take become their code in hex after a dash.
+    An owner of letters, digits and dashes stands behind ``A-``; in another one every awkward sign becomes its code in
+    hex after a dash, behind ``B-``.
 
-    >>> book_account("wallet:USD:did:key:ann"), book_account("fees:USD:operator")
-    ('Liabilities:Wallet:A-did-3Akey-3Aann', 'Income:Fees')
+    >>> book_account("wallet:USD:ann-1"), book_account("wallet:USD:did:key:ann"), book_account("fees:USD:operator")
+    ('Liabilities:Wallet:A-ann-1', 'Liabilities:Wallet:B-did-3Akey-3Aann', 'Income:Fees')
     """
     kind, _, owner = parts(name)
     book = dict(_BOOKS)[kind]
     if owner == OPERATOR:
         return book
-    return f"{book}:A-{_AWKWARD.sub(lambda found: f'-{ord(found[0]):02X}', owner)}"
+    if _PLAIN(owner):
+        return f"{book}:A-{owner}"
+    return f"{book}:B-{_AWKWARD.sub(lambda found: f'-{ord(found[0]):02X}', owner)}"
 
 
 def book_lines(entries: Iterable[Entry], *, epoch: date = EPOCH, until: int | None = None) -> Iterator[str]:

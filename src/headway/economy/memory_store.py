@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from headway.economy.entries import Entry
-from headway.economy.store import AccountRow, DealRow, Fault, Group, StoreBusyError
+from headway.economy.store import AccountRow, DealRow, Fault, Group, StoreBusyError, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class MemoryStore:
     keep : bool
         Whether entries and rows are kept; long simulations that only need the last digest keep none.
     log : list of tuple
-        Entries so far.
+        Entries so far; only the last one where none are kept.
     accounts, deals : dict
         Rows by name.
     lock : list of bool
@@ -44,6 +44,8 @@ class MemoryStore:
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries after a position."""
+        if self.log and not self.keep:
+            raise StoreError("memory: this store keeps no log")
         for index in range(after, len(self.log)):
             yield Entry(*self.log[index])
 
@@ -56,6 +58,9 @@ class MemoryStore:
             self.log.extend([(seq, payload, digest) for seq, payload, digest in group.entries])
             self.accounts.update((row.account, row) for row in group.accounts)
             self.deals.update((row.offer_id, row) for row in group.deals)
+        else:
+            seq, payload, digest = group.entries[-1]
+            self.log[:] = [(seq, payload, digest)]
         if fault is not None:
             fault("store.committed")
 

@@ -21,6 +21,9 @@ LOCK: Final = 0x48574C31
 PATIENCE: Final = "2s"
 """How long a writer waits for the lock."""
 
+PAGE: Final = 5_000
+"""Entries read at once."""
+
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS entries (seq bigint PRIMARY KEY, payload text NOT NULL, digest text NOT NULL)",
     "CREATE TABLE IF NOT EXISTS accounts (account text PRIMARY KEY, debits bigint NOT NULL, credits bigint NOT NULL,"
@@ -90,6 +93,9 @@ class PostgresStore:
         psycopg = _psycopg()
         try:
             opened = psycopg.connect(self.address, autocommit=True)
+            if self.read_only:
+                # One snapshot for everything that is read, whatever a writer does meanwhile.
+                opened.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             opened.execute("SET client_min_messages = warning")
             opened.execute("SET synchronous_commit = on")
             if opened.execute("SELECT current_schema()").fetchone()[0] is None:
@@ -102,8 +108,12 @@ class PostgresStore:
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries after a position."""
-        for seq, payload, digest in self._rows("SELECT * FROM entries WHERE seq > %s ORDER BY seq", after):
-            yield Entry(seq, payload.encode(), digest)
+        while True:
+            rows = self._rows(f"SELECT * FROM entries WHERE seq > %s ORDER BY seq LIMIT {PAGE}", after)
+            for after, payload, digest in rows:
+                yield Entry(after, payload.encode(), digest)
+            if len(rows) < PAGE:
+                return
 
     def append(self, group: Group, fault: Fault | None = None) -> None:
         """Write and commit a group in one transaction."""
@@ -133,13 +143,11 @@ class PostgresStore:
         """All deals."""
         yield from map(DealRow._make, self._rows(f"SELECT {', '.join(DealRow._fields)} FROM deals"))
 
-    def _rows(self, statement: str, *values: int) -> Iterator[Any]:
+    def _rows(self, statement: str, *values: int) -> list[Any]:
         psycopg = _psycopg()
         try:
-            opened = self._open()
-            with opened.transaction(), opened.cursor(name="rows") as cursor:
-                cursor.itersize = 5000
-                yield from cursor.execute(statement, values)
+            found: list[Any] = self._open().execute(statement, values).fetchall()
+            return found
         except psycopg.Error as error:
             raise StoreError(f"{self.name}: {_line(error)}") from error
 

@@ -105,6 +105,8 @@ class SqliteStore:
             opened.close()
             raise StoreError(f"{self.path}: an SQLite file, but no ledger")
         if self.read_only:
+            # One snapshot for everything that is read, whatever a writer does meanwhile.
+            opened.execute("BEGIN")
             return
         opened.execute("PRAGMA journal_mode = WAL")
         opened.execute("PRAGMA synchronous = FULL")
@@ -148,7 +150,8 @@ class SqliteStore:
 
     def _rows(self, statement: str, *values: int) -> Iterator[Any]:
         try:
-            yield from self._open().execute(statement, values)
+            for row in self._open().execute(statement, values):  # noqa: UP028 - a cursor left half read cannot be closed late
+                yield row
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: {error}") from error
 

@@ -7,10 +7,11 @@ other programs can read them with SQL; an audit compares them with the log.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from headway.economy.entries import Entry
-from headway.facts.errors import HeadwayError
+from headway.facts.errors import HeadwayError, InputError
 
 Fault = Callable[[str], None]
 """Called with the name of each point at which a process may die; None, the default, costs nothing."""
@@ -96,6 +97,9 @@ FAULTS: Final = ("store.begin", "store.entries", "store.accounts", "store.deals"
 """Points of a durable store at which a process may die, in order."""
 
 
+_POSTGRES: Final = ("postgresql://", "postgres://")
+
+
 def open_store(address: str) -> Store:
     """Store of an address: ``memory:``, ``postgresql://...``, or the path of an SQLite file.
 
@@ -106,10 +110,31 @@ def open_store(address: str) -> Store:
         from headway.economy.memory_store import memory_store
 
         return memory_store()
-    if address.startswith(("postgresql://", "postgres://")):
+    return _durable(address, read_only=False)
+
+
+def open_reader(address: str) -> Store:
+    """Store of an address for reading only: it takes no lock, and reads beside a writer.
+
+    Raises
+    ------
+    InputError
+        Where the address is neither a file that exists nor PostgreSQL's.
+
+    >>> open_reader("absent.sqlite")
+    Traceback (most recent call last):
+    headway.facts.errors.InputError: ledger: 'absent.sqlite' is not accepted: expected an SQLite file or postgresql://...
+    """
+    if not address.startswith(_POSTGRES) and not Path(address).is_file():
+        raise InputError("ledger", address, "an SQLite file or postgresql://...")
+    return _durable(address, read_only=True)
+
+
+def _durable(address: str, *, read_only: bool) -> Store:
+    if address.startswith(_POSTGRES):
         from headway.economy.postgres_store import postgres_store
 
-        return postgres_store(address)
+        return postgres_store(address, read_only=read_only)
     from headway.economy.sqlite_store import sqlite_store
 
-    return sqlite_store(address)
+    return sqlite_store(address, read_only=read_only)

@@ -242,6 +242,12 @@ def world(place: Place) -> Iterator[World]:
 
 
 @pytest.fixture
+def world_of() -> type[World]:
+    """Puts a world on rails that a test has opened."""
+    return World
+
+
+@pytest.fixture
 def memory_world() -> Iterator[World]:
     """The same in memory only, for rules that no store can change."""
     store = memory_store()

@@ -46,7 +46,7 @@ def test_killed_at_every_point(kind: str, tmp_path: Path, request: pytest.Fixtur
             for number in range(300):
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS crash_{number}")
         template = f"{address}{'&' if '?' in address else '?'}options=-csearch_path%3Dcrash_NUMBER"
-    done = subprocess.run([sys.executable, str(CHILD), template], capture_output=True, text=True, timeout=280)
+    done = subprocess.run([sys.executable, str(CHILD), template], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
     whole, *deaths = [json.loads(line) for line in done.stdout.splitlines()]
     assert set(whole["points"]) == POINTS
