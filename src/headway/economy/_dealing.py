@@ -210,7 +210,7 @@ def _accept(now: int, floor: Floor, request: Request, quote: Quote) -> None:
     if floor.full(quote.seller):
         return _drop(now, floor, request, quote)
     name = floor.name(request.consumer)
-    command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, f"{name}:m")
+    command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, request.mandate)
     floor.desk.ask(now, name, command, _accepted, floor, request, quote)
     return None
 
@@ -276,7 +276,7 @@ def _grief(now: int, floor: Floor, request: Request) -> None:
     name = floor.name(request.consumer)
     for quote in request.quotes[:GRIEFS]:
         if quote.offer_id:
-            command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, f"{name}:m")
+            command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, request.mandate)
             floor.desk.ask(now, name, command, _griefed, floor, request, quote)
     walk(floor, request, "griefed")
 
