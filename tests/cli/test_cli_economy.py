@@ -53,6 +53,16 @@ def test_the_log_of_a_run_can_be_kept_once(tmp_path: Path) -> None:
     assert "another market's log" in again.err
 
 
+def test_every_name_is_listed_and_accepted() -> None:
+    listed = invoke("economy", "names", "--json").json()["names"]
+    for option, some in (("--buyers", "negotiator"), ("--rule", "sealed-bid"), ("--attack", "slow-loris")):
+        assert some in [row["name"] for row in listed if row["option"] == option]
+    for row in listed:
+        if row["option"] in ("--rule", "--search", "--sellers"):
+            tiny = ("--consumers", "5", "--businesses", "5")
+            assert invoke("economy", "run", *tiny, row["option"], row["name"], "--json").code == 0
+
+
 def test_shards() -> None:
     found = invoke("economy", "run", *SMALL, "--shards", "3")
     assert found.code == 0
