@@ -48,6 +48,7 @@ COMMANDS: Final[tuple[Row, ...]] = (
         "Feistel networks: a cipher, a shuffle, reversible layers.",
         _DECIDE,
     ),
+    Row("economy", "headway.cli.economy_command:economy", "Markets of agents, and what deciding costs.", _DECIDE),
     Row("board", "headway.cli.board_command:board", "The local page where every curve answers at once.", _LEARN),
     Row("demo", "headway.cli.demo_command:demo", "Golden claims, and one model on two systems.", _LEARN),
     Row(

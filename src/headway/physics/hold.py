@@ -15,6 +15,9 @@ from headway.facts.errors import RangeError
 from headway.physics.arrays import Numbers, not_negative, plain, positive, together
 
 _HOUR = 3600.0
+_YEAR = 365.25 * 86400.0
+OWNED_YEARS = 5.0
+"""Straight-line life of bought memory and storage, without power or margin [year]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,31 @@ def usd_per_byte_second(usd_per_hour: ArrayLike, capacity: ArrayLike) -> Numbers
     0.01075
     """
     return plain(not_negative("usd_per_hour", usd_per_hour, "$/h") / (_HOUR * positive("capacity", capacity, "B")))
+
+
+def owned_usd_per_byte_second(usd_per_byte: ArrayLike, years: ArrayLike = OWNED_YEARS) -> Numbers:
+    """Rent of one byte of a bought device for one second, its price spread evenly over its life.
+
+    Parameters
+    ----------
+    usd_per_byte : array_like
+        Purchase price [$/B].
+    years : array_like
+        Life [year].
+
+    Returns
+    -------
+    float or ndarray
+        [$/(B s)].
+
+    Examples
+    --------
+    Flash at $0.2 per GB, per TB and month:
+
+    >>> round(owned_usd_per_byte_second(0.2e-9) * 1e12 * 30 * 86400, 2)
+    3.29
+    """
+    return plain(not_negative("usd_per_byte", usd_per_byte, "$/B") / (_YEAR * positive("years", years, "years")))
 
 
 def hold_cost(size_bytes: ArrayLike, seconds: ArrayLike, usd_per_byte_second: ArrayLike) -> Numbers:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.facts.check import not_negative, positive
+from headway.facts.errors import LayoutError
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
 from headway.facts.model import Model
@@ -53,6 +54,7 @@ def _stage_weights(model: Model, layout: Layout, p: Precision) -> Any:
             one = one + sum(q.params * size / matrix_ways(q, wide) for q in group.ffn.projections(h))
             one = one + group.ffn.extra_params(h) * 2.0
         if isinstance(group.ffn, ExpertFFN):
+            _share_experts(layout)
             slots = np.ceil(group.ffn.experts / np.asarray(layout.ep))
             one = one + slots * group.ffn.expert_params(h) * number_format(p.experts).bytes / layout.expert_slice
         per_layer = per_layer + group.count * one
@@ -60,6 +62,15 @@ def _stage_weights(model: Model, layout: Layout, p: Precision) -> Any:
     share = np.ceil(model.n_layers / np.asarray(layout.pp)) / model.n_layers
     ends = model.embedding_params * number_format(p.embedding).bytes + model.head_params * number_format(p.head).bytes
     return per_layer * share + ends / wide + (h + model.extra_params) * 2.0
+
+
+def _share_experts(layout: Layout) -> None:
+    """Refuse experts spread over more chips than a stage has: each would be held by none of them."""
+    ranks, chips = np.broadcast_arrays(layout.ep, layout.stage_chips)
+    over = ranks > chips
+    if np.any(over):
+        most = int(chips[over][0])
+        raise LayoutError("ep", int(ranks[over][0]), f"at most the {most} chips of a stage (tp x cp x dp)", str(most))
 
 
 def _stage_kv(model: Model, layout: Layout, sequences: Any, context: Any, kv: str) -> Any:
@@ -145,6 +156,8 @@ def memory_use(
     ------
     RangeError
         If a number is negative or not finite.
+    LayoutError
+        If experts are spread over more chips than a stage has.
 
     Examples
     --------
@@ -159,13 +172,29 @@ def memory_use(
     not_negative("new_tokens", new_tokens, "token")
     not_negative("reserve", reserve, "B")
     formats = precision or model.precision
+    weights = _stage_weights(model, layout, formats)
+    return _use(model, system, layout, batch, context, new_tokens, formats, reserve, weights)
+
+
+def _use(
+    model: Model,
+    system: System,
+    layout: Layout,
+    batch: ArrayLike,
+    context: ArrayLike,
+    new_tokens: ArrayLike,
+    formats: Precision,
+    reserve: float,
+    weights: Any,
+) -> MemoryUse:
+    """Memory with the weights known, which do not depend on the load."""
     sequences = np.ceil(np.asarray(batch, dtype=float) / layout.dp)
     kv = _stage_kv(model, layout, sequences, np.asarray(context, dtype=float), formats.kv)
     act = number_format(formats.activation).bytes
     rows = np.maximum(sequences, np.asarray(new_tokens, dtype=float))
     logits = sequences * (model.vocab * 4.0) / np.multiply(layout.tp, layout.cp)
     activations = rows * (_ACTIVATION_COPIES * model.hidden * act) + logits
-    return MemoryUse(_stage_weights(model, layout, formats), kv, activations, reserve, system.chip.hbm_bytes)
+    return MemoryUse(weights, kv, activations, reserve, system.chip.hbm_bytes)
 
 
 def largest_batch(
@@ -195,12 +224,14 @@ def largest_batch(
     [True, False]
     """
     positive("context", context, "token")
-    opts: dict[str, Any] = {"precision": precision, "reserve": reserve}
+    not_negative("reserve", reserve, "B")
+    formats = precision or model.precision
+    weights = _stage_weights(model, layout, formats)
     room: Any = np.inf
     # One line each: a width of at least one row, and no width but the sequences.
     for rows in (np.maximum(not_negative("new_tokens", new_tokens, "token"), 1.0), 0.0):
-        none = memory_use(model, system, layout, 0.0, context, new_tokens=rows, **opts)
-        one = memory_use(model, system, layout, layout.dp, context, new_tokens=rows, **opts)
+        none = _use(model, system, layout, 0.0, context, rows, formats, reserve, weights)
+        one = _use(model, system, layout, layout.dp, context, rows, formats, reserve, weights)
         room = np.minimum(room, np.floor((none.capacity - none.total) / (one.total - none.total)))
     found = np.maximum(room, 0.0) * layout.dp
     return found if np.ndim(found) else float(found)

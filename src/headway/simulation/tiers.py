@@ -16,7 +16,7 @@ from headway.facts.precision import number_format
 from headway.facts.storage import StorageDevice, storage
 from headway.physics.arrays import Numbers, not_negative, plain
 from headway.physics.attention import kv_bytes_per_token
-from headway.physics.hold import recompute_cost
+from headway.physics.hold import OWNED_YEARS, owned_usd_per_byte_second, recompute_cost
 from headway.simulation.cache import (
     Reuse,
     held_token_seconds,
@@ -27,9 +27,7 @@ from headway.simulation.cache import (
 from headway.simulation.trace import Trace
 
 HOUR_S = 3600.0
-YEARS = 5.0
-"""Straight-line life of bought memory and storage, without power or margin [year]."""
-_YEAR_S = 365.25 * 86400.0
+YEARS = OWNED_YEARS
 DEVICES = ("ddr5-6400-12ch", "cxl-2tb", "nvme-7.68tb", "3fs-cluster", "hdd-24tb")
 """Devices that are priced beside the memory of the accelerator."""
 
@@ -257,12 +255,18 @@ def price_tiers(
     chip_s = float(recompute_cost(model.active_params, peak, 1.0))
     size = kv_bytes_per_token(model)
     rows = [(f"HBM of {system.name}", rent / system.chip.hbm_bytes, system.chip.hbm_bytes, system.chip.hbm_bandwidth)]
-    rows += [(d.name, _rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
+    rows += [(d.name, device_rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
     return tuple(_tier(trace, reuse, size, again, chip_s, *row) for row in rows)
 
 
-def _rent(device: StorageDevice) -> float:
-    return media_price(device.technology).usd_per_byte / (YEARS * _YEAR_S)
+def device_rent(device: StorageDevice) -> float:
+    """Rent of a byte of a device that is bought and written off in a straight line [$/(B s)].
+
+    >>> from headway.facts.storage import storage
+    >>> round(device_rent(storage("hdd-24tb")) * 1e12 * 3600, 6)
+    0.000753
+    """
+    return float(owned_usd_per_byte_second(media_price(device.technology).usd_per_byte))
 
 
 def _tier(

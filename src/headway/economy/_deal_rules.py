@@ -1,0 +1,292 @@
+"""Rules of deals: hold, deliver, post, void, dispute, refund, and what time does to them.
+
+A hold is a transfer in two phases: accepting moves the price from wallet to held, and exactly one of posting, voiding,
+timing out or a resolved dispute moves it on.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from types import MappingProxyType
+from typing import Final
+
+from headway.economy._offer_rules import refuse_open
+from headway.economy.accounts import OPERATOR, account
+from headway.economy.commands import AcceptOffer, CancelDeal, ConfirmDelivery, Deliver, OpenDispute, Resolve, Tick
+from headway.economy.entries import Move
+from headway.economy.mandates import refuse_deal
+from headway.economy.money import CURRENCIES, LARGEST
+from headway.economy.refusals import Refusal
+from headway.economy.state import Deal, Outcome, State
+
+_CLOSED: Final = MappingProxyType(
+    {
+        "settled": Refusal.ALREADY_SETTLED,
+        "voided": Refusal.ALREADY_VOIDED,
+        "disputed": Refusal.DISPUTED,
+        "resolved": Refusal.ALREADY_RESOLVED,
+    }
+)
+
+
+def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) -> Outcome:
+    """Check the mandate and hold the price, in one step."""
+    offer = state.offers.get(command.offer_id)
+    if offer is None:
+        return Refusal.UNKNOWN_OFFER
+    if sender != offer.buyer:
+        return Refusal.NOT_THE_BUYER
+    bad = refuse_open(state, offer, command.version, at_us)
+    if bad is not None:
+        return bad
+    if offer.by_buyer:
+        return Refusal.AWAITS_SELLER
+    mandate = state.mandates.get(command.mandate_id)
+    if mandate is None:
+        return Refusal.UNKNOWN_MANDATE
+    total, currency, rules = offer.total, offer.currency, state.rules
+    use = state.spent[command.mandate_id]
+    state.point("accept.checked")
+    bad = refuse_deal(
+        mandate,
+        agent=sender,
+        merchant=offer.seller,
+        items=offer.items,
+        total=total,
+        currency=currency,
+        spent=use[0],
+        deals=use[1],
+        at_us=at_us,
+    )
+    if bad is not None:
+        return bad
+    state.point("accept.mandate")
+    moves = ((f"wallet:{currency}:{sender}", f"held:{currency}:{sender}", total),)
+    bad = state.ledger.post(moves)
+    if bad is not None:
+        return bad
+    state.point("accept.held")
+    use[0] += total
+    use[1] += 1
+    deadline = min(at_us + rules.hold_timeout_us, LARGEST)
+    heappush(state.deadlines, (deadline, command.offer_id))
+    state.set_deal(
+        Deal(
+            command.offer_id,
+            offer.seller,
+            sender,
+            command.mandate_id,
+            currency,
+            total,
+            at_us,
+            total * rules.fee_bps // 10_000,
+            0,
+            0,
+            "held",
+            False,
+            0,
+            deadline,
+        )
+    )
+    return (command.offer_id,), moves
+
+
+def deliver(state: State, sender: str, command: Deliver, at_us: int) -> Outcome:
+    """Mark a deal delivered, and post it where the rules ask for no confirmation."""
+    deal = state.deals.get(command.offer_id)
+    if deal is None:
+        return _no_deal(state, command.offer_id)
+    if sender != deal.seller:
+        return Refusal.NOT_THE_SELLER
+    if deal.status == "delivered":
+        return Refusal.ALREADY_DELIVERED
+    bad = _refuse_closed(deal)
+    if bad is not None:
+        return bad
+    if at_us > deal.deadline_us:
+        return Refusal.HOLD_EXPIRED
+    state.point("deliver.checked")
+    wait = state.rules.confirm_timeout_us
+    if not wait:
+        return _post(state, deal, at_us)
+    deadline = min(at_us + wait, LARGEST)
+    heappush(state.deadlines, (deadline, command.offer_id))
+    state.set_deal(deal.turn("delivered", False, 0, deadline))
+    return (command.offer_id,), ()
+
+
+def confirm_delivery(state: State, sender: str, command: ConfirmDelivery, at_us: int) -> Outcome:
+    """Post: held to merchant, less the fee."""
+    deal = state.deals.get(command.offer_id)
+    if deal is None:
+        return _no_deal(state, command.offer_id)
+    if sender != deal.buyer:
+        return Refusal.NOT_THE_BUYER
+    bad = _refuse_closed(deal)
+    if bad is not None:
+        return bad
+    return _post(state, deal, at_us) if deal.status == "delivered" else Refusal.NOT_DELIVERED
+
+
+def cancel_deal(state: State, sender: str, command: CancelDeal, _at_us: int) -> Outcome:
+    """Void: held back to wallet."""
+    deal = state.deals.get(command.offer_id)
+    if deal is None:
+        return _no_deal(state, command.offer_id)
+    if sender not in (deal.buyer, deal.seller):
+        return Refusal.NOT_A_PARTY
+    bad = _refuse_closed(deal)
+    if bad is not None:
+        return bad
+    if deal.status == "delivered" and sender == deal.buyer:
+        return Refusal.ALREADY_DELIVERED
+    return _void(state, deal)
+
+
+def open_dispute(state: State, sender: str, command: OpenDispute, at_us: int) -> Outcome:
+    """Stop the clock of a delivered deal, or set aside what the seller took for a settled one."""
+    deal = state.deals.get(command.offer_id)
+    if deal is None:
+        return _no_deal(state, command.offer_id)
+    if sender != deal.buyer:
+        return Refusal.NOT_THE_BUYER
+    if deal.status == "held":
+        return Refusal.NOT_DELIVERED
+    if deal.status == "delivered":
+        state.set_deal(deal._replace(status="disputed", deadline_us=0))
+        return (command.offer_id,), ()
+    if deal.status != "settled":
+        return _refuse_closed(deal) or Refusal.ALREADY_SETTLED
+    if at_us > deal.settled_us + state.rules.dispute_window_us:
+        return Refusal.DISPUTE_TOO_LATE
+    takings = account("merchant", deal.currency, deal.seller)
+    frozen = min(deal.total - deal.fee, state.ledger.balance(takings))
+    moves = _move(takings, account("held", deal.currency, deal.seller), frozen)
+    bad = state.ledger.post(moves)
+    if bad is not None:
+        return bad
+    state.point("dispute.frozen")
+    state.set_deal(deal._replace(status="disputed", frozen=frozen))
+    return (command.offer_id,), moves
+
+
+def resolve(state: State, sender: str, command: Resolve, at_us: int) -> Outcome:
+    """End a dispute: refund to the buyer, the rest to the seller; fees go back in proportion."""
+    if sender != OPERATOR:
+        return Refusal.NOT_OPERATOR
+    deal = state.deals.get(command.offer_id)
+    if deal is None:
+        return _no_deal(state, command.offer_id)
+    if deal.status != "disputed":
+        return Refusal.ALREADY_RESOLVED if deal.status == "resolved" else Refusal.NOT_DISPUTED
+    if command.refund > deal.total:
+        return Refusal.REFUND_TOO_LARGE
+    if command.refund % CURRENCIES[deal.currency].minor:
+        return Refusal.AMOUNT_NOT_WHOLE
+    fee_back = deal.fee * command.refund // deal.total
+    moves = (
+        _refund_posted(deal, command.refund, fee_back) if deal.posted else _split_hold(deal, command.refund, fee_back)
+    )
+    bad = state.ledger.post(moves)
+    if bad is not None:
+        return bad
+    state.point("refund.moved")
+    settled = deal.settled_us if deal.posted else at_us
+    state.set_deal(
+        deal._replace(
+            status="resolved",
+            refunded=command.refund,
+            fee=deal.fee - fee_back,
+            frozen=0,
+            posted=True,
+            settled_us=settled,
+        )
+    )
+    return (command.offer_id,), moves
+
+
+def tick(state: State, sender: str, _command: Tick, at_us: int) -> Outcome:
+    """Void holds that timed out, settle deliveries that nobody contested, in order of their deadlines."""
+    if sender != OPERATOR:
+        return Refusal.NOT_OPERATOR
+    ids: list[str] = []
+    moves: list[Move] = []
+    while state.deadlines and state.deadlines[0][0] < at_us:
+        deadline, offer_id = state.deadlines[0]
+        deal = state.deals[offer_id]
+        if deal.deadline_us == deadline and deal.status in ("held", "delivered"):
+            outcome = _void(state, deal) if deal.status == "held" else _post(state, deal, at_us)
+            if isinstance(outcome, Refusal):
+                # Only a sum beyond 64 bits refuses here; the deal stays open and later ones go on.
+                state.set_deal(deal._replace(deadline_us=0))
+            else:
+                ids += outcome[0]
+                moves += outcome[1]
+        heappop(state.deadlines)
+    return tuple(ids), tuple(moves)
+
+
+def _post(state: State, deal: Deal, at_us: int) -> Outcome:
+    held = f"held:{deal.currency}:{deal.buyer}"
+    moves = _move(held, f"merchant:{deal.currency}:{deal.seller}", deal.total - deal.fee)
+    moves += _move(held, f"fees:{deal.currency}:{OPERATOR}", deal.fee)
+    bad = state.ledger.post(moves)
+    if bad is not None:
+        return bad
+    state.point("post.moved")
+    state.set_deal(deal.turn("settled", True, at_us, 0))
+    return (deal.offer_id,), moves
+
+
+def _void(state: State, deal: Deal) -> Outcome:
+    moves = _move(f"held:{deal.currency}:{deal.buyer}", f"wallet:{deal.currency}:{deal.buyer}", deal.total)
+    bad = state.ledger.post(moves)
+    if bad is not None:
+        return bad
+    state.point("void.moved")
+    use = state.spent[deal.mandate_id]
+    use[0] -= deal.total
+    use[1] -= 1
+    state.set_deal(deal._replace(status="voided", fee=0, deadline_us=0))
+    return (deal.offer_id,), moves
+
+
+def _refund_posted(deal: Deal, refund: int, fee_back: int) -> tuple[Move, ...]:
+    """From what was set aside, the fees and, for what is lacking, the seller's other takings."""
+    wallet, held, merchant = _accounts(deal, deal.seller)
+    from_seller = refund - fee_back
+    from_held = min(from_seller, deal.frozen)
+    return (
+        *_move(f"fees:{deal.currency}:{OPERATOR}", wallet, fee_back),
+        *_move(held, wallet, from_held),
+        *_move(merchant, wallet, from_seller - from_held),
+        *_move(held, merchant, deal.frozen - from_held),
+    )
+
+
+def _split_hold(deal: Deal, refund: int, fee_back: int) -> tuple[Move, ...]:
+    """The held price between buyer, seller and fees."""
+    wallet, held, merchant = _accounts(deal, deal.buyer)
+    fee = deal.fee - fee_back
+    return (
+        *_move(held, wallet, refund),
+        *_move(held, merchant, deal.total - refund - fee),
+        *_move(held, f"fees:{deal.currency}:{OPERATOR}", fee),
+    )
+
+
+def _accounts(deal: Deal, holder: str) -> tuple[str, str, str]:
+    currency = deal.currency
+    return f"wallet:{currency}:{deal.buyer}", f"held:{currency}:{holder}", f"merchant:{currency}:{deal.seller}"
+
+
+def _move(debit: str, credit: str, amount: int) -> tuple[Move, ...]:
+    return ((debit, credit, amount),) if amount else ()
+
+
+def _no_deal(state: State, offer_id: str) -> Refusal:
+    return Refusal.NO_DEAL if offer_id in state.offers else Refusal.UNKNOWN_OFFER
+
+
+def _refuse_closed(deal: Deal) -> Refusal | None:
+    return _CLOSED.get(deal.status)
