@@ -15,7 +15,7 @@ from headway.physics.layout import Layout
 from headway.simulation.cache import lru_hit_rate, measure_reuse
 from headway.simulation.deploy import deploy
 from headway.simulation.fleet import CacheTier, Fleet
-from headway.simulation.memories import memory
+from headway.simulation.memories import memory_tier
 from headway.simulation.outcome import Costs
 from headway.simulation.parallel import each
 from headway.simulation.read import read_trace
@@ -139,7 +139,7 @@ def test_larger_memories_hit_more_and_earn_until_they_are_idle() -> None:
     llama, box, rules = model("llama-3.1-8b"), system("hgx-h200"), Scheduler()
     cases = []
     for size in (0.0, 1e9, 4e9, 400e9):
-        where = deploy(llama, box, Layout(), trace, rules, blocks=1000, memories=[memory("ddr", size)])
+        where = deploy(llama, box, Layout(), trace, rules, blocks=1000, memories=[memory_tier("ddr", size)])
         cases.append(Case(where, trace, rules, costs=Costs(1, 3.0)))
     found = [f for f in run_all(cases) if f is not None]
     hits = [f.memories[0].hit_rate for f in found]

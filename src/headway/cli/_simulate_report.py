@@ -89,12 +89,12 @@ def sizes_report(title: str, sizes: int, found: Sequence[Found | None]) -> Repor
     ran = [one for one in found if one is not None]
     names = [m.name for m in ran[0].memories] if ran else []
     columns = (
-        *(Column(f"{name}_bytes", name, "bytes") for name in names),
+        *(Column(f"{name}_bytes", _folded(name), "bytes") for name in names),
         Column("hit_rate_own", "own\nmemory", "fraction", priority=1),
-        *(Column(f"{name}_hit_rate", f"from\n{name}", "fraction") for name in names),
+        *(Column(f"{name}_hit_rate", f"from\n{_folded(name)}", "fraction") for name in names),
         Column("hit_rate", "hit rate,\nall", "fraction"),
         Column("ttft_mean_s", "TTFT,\nmean", "seconds"),
-        Column("ttft_p99_s", "p99", "seconds"),
+        Column("ttft_p99_s", "p99", "seconds", priority=1),
         Column("net_usd_per_hour", "net\nper hour", "dollars"),
     )
     rows = tuple(
@@ -113,6 +113,11 @@ def sizes_report(title: str, sizes: int, found: Sequence[Found | None]) -> Repor
     left = () if len(ran) == sizes else (f"interrupted: {len(ran)} of {sizes} sizes were run",)
     document = {"title": title, "sizes": [{"outcome": f.outcome, "tiers": _memories(f)} for f in ran]}
     return Report(title, (table,), notes=left, document=document, data=table, exit_code=1 if left else 0)
+
+
+def _folded(name: str) -> str:
+    """A device's name on two lines, so that its column is narrow."""
+    return name.replace("-", "-\n", 1)
 
 
 def _memories(found: Found) -> list[dict[str, Any]]:

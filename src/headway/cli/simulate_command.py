@@ -27,7 +27,7 @@ from headway.cli._simulate_report import comparison_report, rate_report, run_rep
 
 if TYPE_CHECKING:
     from headway.simulation.deploy import Deployment
-    from headway.simulation.memories import Memory
+    from headway.simulation.memories import MemoryTier
     from headway.simulation.scheduler import Scheduler
     from headway.simulation.study import Limits
     from headway.simulation.trace import Trace
@@ -262,15 +262,15 @@ def _run(
     return run_report(title, case, done, found)
 
 
-def _sizes(given: Run, trace: Trace) -> list[tuple[Memory, ...]]:
+def _sizes(given: Run, trace: Trace) -> list[tuple[MemoryTier, ...]]:
     """Every combination of the sizes asked for; one without memories where none are."""
     from headway.facts.errors import InputError
-    from headway.simulation.memories import memory
+    from headway.simulation.memories import memory_tier
 
     if given.tier and (not trace.block_tokens or given.no_cache):
         accepted = "a trace with block ids: a memory keeps blocks of prompts"
         raise InputError("--tier", given.tier[0].name, accepted if not trace.block_tokens else "no --no-cache with it")
-    kinds = [[memory(tier.name, size, tier.rate) for size in tier.sizes] for tier in given.tier]
+    kinds = [[memory_tier(tier.name, size, tier.rate) for size in tier.sizes] for tier in given.tier]
     return list(itertools.product(*kinds))
 
 
@@ -281,7 +281,7 @@ def _sizes_report(
     trace: Trace,
     scheduler: Scheduler,
     limits: Limits,
-    sizes: list[tuple[Memory, ...]],
+    sizes: list[tuple[MemoryTier, ...]],
 ) -> Report:
     from headway.simulation.sweep import Case, run_all
 
@@ -347,7 +347,7 @@ def _traffic(asked: Asked, given: Run, seed: int) -> Trace:
 
 
 def _deployment(
-    asked: Asked, given: Run, trace: Trace, scheduler: Scheduler, memories: tuple[Memory, ...] = ()
+    asked: Asked, given: Run, trace: Trace, scheduler: Scheduler, memories: tuple[MemoryTier, ...] = ()
 ) -> tuple[Deployment, str]:
     from headway.cli._deployment import read_workload
     from headway.facts.errors import InputError

@@ -199,12 +199,13 @@ def follow_the_load(
     parts = [between(trace, k * window_s, (k + 1) * window_s) for k in range(count)]
     tasks = [_Task(deployment, part, scheduler, limits, most) for part in parts]
     place = place_for(len(trace), over, workers)
-    needs = each(_needed, tasks, over=place, workers=workers, done=done)
+    needs: list[tuple[int, bool, float] | None] = each(_needed, tasks, over=place, workers=workers, done=done)
     known = needs[: needs.index(None)] if None in needs else needs
     found = [need for need in known if need is not None]
     late = [max(found[max(k - 1, 0)][0], 1) for k in range(len(found))]
     busy = [k for k in range(len(found)) if len(parts[k])]
-    again = each(_served, [replace(tasks[k], engines=late[k]) for k in busy], over=place, workers=workers)
+    lagging = [replace(tasks[k], engines=late[k]) for k in busy]
+    again: list[Outcome | None] = each(_served, lagging, over=place, workers=workers)
     shares = {k: one.within_slo for k, one in zip(busy, again, strict=True) if one is not None}
     windows = tuple(Window(k * window_s, len(parts[k]), *found[k], shares.get(k, math.nan)) for k in range(len(found)))
     return _day(windows, late, window_s, deployment, len(windows) == count and len(shares) == len(busy))

@@ -16,7 +16,7 @@ from headway.physics.attention import kv_bytes
 from headway.physics.layout import Layout
 from headway.physics.memory import memory_use
 from headway.simulation.fleet import CacheTier, Fleet
-from headway.simulation.memories import HOST_BANDWIDTH, Memory, cache_tier
+from headway.simulation.memories import HOST_BANDWIDTH, MemoryTier, cache_tier
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.step_times import StepTimes, step_times
 from headway.simulation.trace import Trace
@@ -38,7 +38,7 @@ class Deployment:
     block_bytes : float
         Cache of one block on one chip [B].
     assumptions : tuple of str
-    memories : tuple of Memory
+    memories : tuple of MemoryTier
         Below those of the engines, in the order of the fleet's tiers.
     token_bytes : float
         Cache of a token in all layers [B].
@@ -55,7 +55,7 @@ class Deployment:
     chips: int
     block_bytes: float
     assumptions: tuple[str, ...]
-    memories: tuple[Memory, ...] = ()
+    memories: tuple[MemoryTier, ...] = ()
     token_bytes: float = 0.0
     block_tokens: int = 16
     prefill_chip_s: float = 0.0
@@ -73,7 +73,7 @@ def deploy(
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
     blocks: int | None = None,
-    memories: Sequence[Memory] = (),
+    memories: Sequence[MemoryTier] = (),
     write_through: bool = False,
 ) -> Deployment:
     """Tabulate the steps of a deployment and count its cache blocks.
@@ -92,7 +92,7 @@ def deploy(
         Engines, and those of them that only prefill [1].
     blocks : int, optional
         Cache blocks of a rank as the engine reports them, instead of the memory model's [1].
-    memories : sequence of Memory
+    memories : sequence of MemoryTier
         Below those of the engines, nearest first; they need a trace with block ids.
     write_through : bool
         They get a block when it is made, instead of when the one above drops it.
@@ -172,7 +172,7 @@ def deploy(
 
 
 def _tiers(
-    memories: Sequence[Memory], token_bytes: float, block: int, chips: int, ranks: int, system: System
+    memories: Sequence[MemoryTier], token_bytes: float, block: int, chips: int, ranks: int, system: System
 ) -> tuple[CacheTier, ...]:
     network, latency = system.network_bandwidth or system.link_bandwidth, system.network_latency
     reach = {"network": network, "latency": latency}

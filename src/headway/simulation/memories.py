@@ -23,7 +23,7 @@ _YEAR_S = 365.25 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class MemoryTier:
     """A memory below that of the engines, of one size.
 
     Parameters
@@ -51,7 +51,7 @@ class Memory:
     usd_per_byte_second: float
 
 
-def memory(name: str, capacity: float, bandwidth: float | None = None) -> Memory:
+def memory_tier(name: str, capacity: float, bandwidth: float | None = None) -> MemoryTier:
     """A memory of a device's kind; as many devices as the capacity needs read together.
 
     Parameters
@@ -70,7 +70,7 @@ def memory(name: str, capacity: float, bandwidth: float | None = None) -> Memory
 
     Examples
     --------
-    >>> two = memory("flash", 5e12)
+    >>> two = memory_tier("flash", 5e12)
     >>> two.bandwidth / 1e9, two.shared
     (14.0, False)
     """
@@ -82,11 +82,11 @@ def memory(name: str, capacity: float, bandwidth: float | None = None) -> Memory
     )
     rent = media_price(device.technology).usd_per_byte / (YEARS * _YEAR_S)
     shared = device.technology == "flash cluster"
-    return Memory(device.name, size, rate, device.capacity, device.bandwidth, shared, rent)
+    return MemoryTier(device.name, size, rate, device.capacity, device.bandwidth, shared, rent)
 
 
 def cache_tier(
-    which: Memory, token_bytes: float, block_tokens: int, *, chips: int, ranks: int, network: float, latency: float
+    which: MemoryTier, token_bytes: float, block_tokens: int, *, chips: int, ranks: int, network: float, latency: float
 ) -> CacheTier:
     """A memory as the loop sees it.
 
@@ -94,7 +94,7 @@ def cache_tier(
 
     Parameters
     ----------
-    which : Memory
+    which : MemoryTier
     token_bytes : float
         Cache of a token in all layers [B].
     block_tokens : int
@@ -106,7 +106,7 @@ def cache_tier(
 
     Examples
     --------
-    >>> cache_tier(memory("ddr", 1e12), 1e5, 16, chips=8, ranks=1, network=5e10, latency=5e-6).token_s
+    >>> cache_tier(memory_tier("ddr", 1e12), 1e5, 16, chips=8, ranks=1, network=5e10, latency=5e-6).token_s
     2.5e-07
     """
     own = 1 if which.shared else ranks
@@ -168,7 +168,12 @@ class MemoryOutcome:
 
 
 def memory_outcomes(
-    run: Replay, memories: Sequence[Memory], token_bytes: float, block_tokens: int, prefill_chip_s: float, costs: Costs
+    run: Replay,
+    memories: Sequence[MemoryTier],
+    token_bytes: float,
+    block_tokens: int,
+    prefill_chip_s: float,
+    costs: Costs,
 ) -> tuple[MemoryOutcome, ...]:
     """What each memory gave a run, in the order of the fleet's tiers.
 
@@ -176,7 +181,7 @@ def memory_outcomes(
     ----------
     run : Replay
         Of a fleet with these memories as tiers.
-    memories : sequence of Memory
+    memories : sequence of MemoryTier
     token_bytes : float
         Cache of a token in all layers [B].
     block_tokens : int
@@ -193,7 +198,7 @@ def memory_outcomes(
     >>> from headway.simulation.trace import make_trace
     >>> ids = {"block_tokens": 16, "blocks": [1, 2, 3, 4, 5, 6, 1, 2], "block_indptr": [0, 2, 4, 6, 8]}
     >>> four = make_trace("t", [0, 9, 18, 27], [32, 32, 32, 32], [1, 1, 1, 1], **ids)
-    >>> host = memory("ddr", 1e9)
+    >>> host = memory_tier("ddr", 1e9)
     >>> tier = cache_tier(host, 1e5, 16, chips=1, ranks=1, network=5e10, latency=0.0)
     >>> done = replay(four, fixed_times(0.01, 1e-4), None, Fleet(blocks=4, tiers=(tier,)))
     >>> memory_outcomes(done, [host], 1e5, 16, 1e-4, Costs(1, 2.0))[0].loads

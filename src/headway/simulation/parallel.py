@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import import_module
 from multiprocessing import get_context
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from headway.facts.check import whole
 from headway.facts.errors import MissingExtraError, unknown
@@ -23,8 +23,6 @@ PLACES: Final[MappingProxyType[str, str]] = MappingProxyType(
 )
 """Where simulations run."""
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Done = Callable[[int, int], None]
 
 
@@ -42,13 +40,13 @@ def place_for(requests: int, over: str, workers: int | None) -> str:
 
 
 def each(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
+    function: Callable[[Any], Any],
+    items: Sequence[Any],
     *,
     over: str = "processes",
     workers: int | None = None,
     done: Done | None = None,
-) -> list[Result | None]:
+) -> list[Any]:
     """Apply a function to every item; the results in the order of the items.
 
     Parameters
@@ -81,7 +79,7 @@ def each(
     if over not in PLACES:
         raise unknown("over", over, PLACES)
     count = min(int(whole("workers", workers or os.cpu_count() or 1)), len(items))
-    found: list[Result | None] = [None] * len(items)
+    found: list[Any] = [None] * len(items)
     try:
         if over == "ray":
             _with_ray(function, items, count, found, done)
