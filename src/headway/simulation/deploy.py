@@ -15,6 +15,8 @@ from headway.facts.precision import Precision
 from headway.physics.attention import kv_bytes
 from headway.physics.layout import Layout
 from headway.physics.memory import memory_use
+from headway.simulation._plain_times import prefill_seconds
+from headway.simulation._state import Times
 from headway.simulation.fleet import CacheTier, Fleet
 from headway.simulation.memories import HOST_BANDWIDTH, MemoryTier, cache_tier
 from headway.simulation.scheduler import Scheduler
@@ -45,7 +47,7 @@ class Deployment:
     block_tokens : int
         [token].
     prefill_chip_s : float
-        Chip-seconds to compute a prompt's token in a full step, attention aside [s].
+        Chip-seconds to compute a prompt's token in a full step, attention at the mean place of prompt tokens [s].
     """
 
     feasible: bool
@@ -155,7 +157,7 @@ def deploy(
             precision=formats,
             efficiency=eff,
         )
-    full_step = float(times.linear[scheduler.token_budget]) * int(layout.chips) / dp if times is not None else 0.0
+    full_step = _full_step(times, scheduler.token_budget, trace) * int(layout.chips) / dp if times is not None else 0.0
     return Deployment(
         not reason,
         reason,
@@ -169,6 +171,14 @@ def deploy(
         block,
         full_step / scheduler.token_budget,
     )
+
+
+def _full_step(times: StepTimes, budget: int, trace: Trace) -> float:
+    """Seconds of a full prefill step whose attention is that at the mean place of the trace's prompt tokens."""
+    inputs = trace.input_tokens.astype(float)
+    place = int((inputs**2).sum() / inputs.sum() / 2.0) if len(trace) else 0
+    grid = Times(times.linear, times.head, times.decode, times.prefill, times.context_top, times.new_top)
+    return float(times.linear[budget]) + prefill_seconds(grid, budget, place)
 
 
 def _tiers(
