@@ -94,7 +94,7 @@ def compare(asked: Market, what: str, seeds: int) -> Report:
         found = runs(population, new, changed, seeds, rack=rack, seed=asked.seed, progress=show_progress())
         rows.append(summed(name, found))
     beside = _beside(asked, population) if what == "buyers" else {}
-    return _report(f"{population.name}: {what} side by side, {seeds} runs each", asked.currency, rows, beside)
+    return _report(f"{population.name}: {what} side by side, seeds: {seeds}", asked.currency, rows, beside)
 
 
 def _changed(asked: Market, what: str, name: str, rules: Rules, policies: Policies) -> tuple[Rules, Policies]:
@@ -111,9 +111,14 @@ def _beside(asked: Market, population: Population) -> dict[str, Beside]:
     return {row.policy: row for row in beside_published(population, seed=asked.seed)}
 
 
-def outcome_columns(name: str, *, swept: str = "") -> tuple[Column, ...]:
-    """Columns of rows of a study; `swept` is the dimension of the value swept, where one is."""
+def outcome_columns(name: str, *, paid: bool, swept: str = "") -> tuple[Column, ...]:
+    """Columns of rows of a study: with compute where it is paid for; `swept` is the dimension of a value swept."""
     first = Column("value", name, swept) if swept else Column("name", name, align="left", fold=True)
+    compute = (
+        Column("queue_s", "queue", "seconds", priority=3),
+        Column("usd_per_deal", "$/deal", "dollars"),
+        Column("welfare_per_usd", "welfare/$", priority=1),
+    )
     return (
         first,
         Column("welfare", "welfare"),
@@ -125,8 +130,7 @@ def outcome_columns(name: str, *, swept: str = "") -> tuple[Column, ...]:
         Column("recall", "recall", "fraction", priority=5),
         Column("latency_s", "wait", "seconds"),
         Column("latency_p99_s", "p99", "seconds", priority=4),
-        Column("usd_per_deal", "$/deal", "dollars", priority=1),
-        Column("welfare_per_usd", "welfare/$", priority=6),
+        *(compute if paid else ()),
     )
 
 
@@ -145,7 +149,7 @@ def _shown(columns: tuple[Column, ...], cells: tuple[Cell, ...], code: str) -> t
 
 
 def _report(title: str, code: str, rows: list[Row], beside: dict[str, Beside]) -> Report:
-    columns = outcome_columns("")
+    columns = outcome_columns("", paid=any(row.usd for row in rows))
     shown, data = outcome_tables(columns, rows, code)
     if beside:
         extra = (Column("published", "published"), Column("agrees", "in range"))
@@ -183,17 +187,17 @@ def _attacks(asked: Market, population: Population, rack: Rack, rules: Rules, po
     ]
     columns = (
         Column("kind", "attack", align="left"),
-        Column("attackers", "hostile"),
+        Column("attackers", "hostile", priority=4),
         Column("welfare_before", "welfare"),
         Column("welfare_after", "attacked"),
         Column("loss_per_victim", "lost each"),
         Column("takings_before", "takings", priority=2),
         Column("takings_after", "after", priority=2),
-        Column("honest_takings_before", "others", priority=4),
-        Column("honest_takings_after", "after", priority=4),
+        Column("honest_takings_before", "others", priority=2),
+        Column("honest_takings_after", "after", priority=2),
         Column("latency_before_s", "wait", "seconds", priority=3),
         Column("latency_after_s", "after", "seconds", priority=1),
-        Column("redirected", "redirected", priority=3),
+        Column("redirected", "redirected", priority=5),
         Column("bounded", "in mandate", align="left"),
     )
     data = Table("attacks", columns, tuple(tuple(getattr(row, c.key) for c in columns) for row in rows))
@@ -201,7 +205,7 @@ def _attacks(asked: Market, population: Population, rack: Rack, rules: Rules, po
         (*_shown(columns, cells, asked.currency)[:-1], Toned("yes", "good") if row.bounded else Toned("NO", "bad"))
         for cells, row in zip(data.rows, rows, strict=True)
     )
-    title = f"{population.name}: attacks on {policies.buyers.name} buyers, {seeds} runs each"
+    title = f"{population.name}: attacks on {policies.buyers.name} buyers, seeds: {seeds}"
     notes = (
         f"welfare in {asked.currency}, of consumers who stay honest; takings: of sellers that turn hostile; others: of "
         "the rest",

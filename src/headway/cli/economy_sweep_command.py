@@ -62,8 +62,9 @@ def sweep(asked: Market, knob: str, values: str, seeds: int) -> Report:
         seed=asked.seed,
         progress=show_progress(),
     )
-    shown, data = outcome_tables(outcome_columns(knob, swept=row.dimension), found, asked.currency)
-    title = f"{population.name}: {row.help}, {policies.buyers.name} buyers, {seeds} runs each"
+    columns = outcome_columns(knob, paid=any(one.usd for one in found), swept=row.dimension)
+    shown, data = outcome_tables(columns, found, asked.currency)
+    title = f"{population.name}: {row.help}, {policies.buyers.name} buyers, seeds: {seeds}"
     notes = (f"welfare in {asked.currency}, mean over the runs; first: share taken from the first quote that came",)
     document = {"title": title, "knob": knob, "rows": list(found)}
     return Report(title, (shown, *_charts(row, found, asked.currency)), notes, document, data)
@@ -84,5 +85,5 @@ def _charts(knob: Knob, rows: tuple[Row, ...], code: str) -> tuple[Chart, ...]:
     charts = [XYChart("Welfare", axis, Axis("welfare", unit), (Series("welfare", x, [row.welfare for row in rows]),))]
     if any(row.usd for row in rows):
         paid = [row.usd_per_deal for row in rows]
-        charts.append(XYChart("Compute", axis, Axis("$ per deal", "dollars"), (Series("$/deal", x, paid),)))
+        charts.append(XYChart("Compute", axis, Axis("dollars per deal", "dollars"), (Series("$/deal", x, paid),)))
     return tuple(charts)

@@ -138,7 +138,8 @@ def _run_auction(now: int, floor: Floor, bids: list[Quote]) -> tuple[Award, int]
     """Award, and when it is known: every further round of an open auction is a decision of each bidder [us]."""
     prices = [quote.price for quote in bids]
     if floor.rules.mechanism != "ascending":
-        return sealed_bid(prices, second=floor.rules.mechanism == "second-price"), now
+        top = max(quote.posted for quote in bids)
+        return sealed_bid(prices, second=floor.rules.mechanism == "second-price", top=top), now
     step = max(round(min(quote.posted for quote in bids) * floor.rules.step / floor.minor), 1) * floor.minor
     award = open_auction([quote.posted for quote in bids], prices, step)
     done = now
@@ -209,7 +210,7 @@ def _accept(now: int, floor: Floor, request: Request, quote: Quote) -> None:
     if floor.full(quote.seller):
         return _drop(now, floor, request, quote)
     name = floor.name(request.consumer)
-    command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, f"{name}:m")
+    command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, request.mandate)
     floor.desk.ask(now, name, command, _accepted, floor, request, quote)
     return None
 
@@ -275,7 +276,7 @@ def _grief(now: int, floor: Floor, request: Request) -> None:
     name = floor.name(request.consumer)
     for quote in request.quotes[:GRIEFS]:
         if quote.offer_id:
-            command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, f"{name}:m")
+            command = AcceptOffer(floor.desk.key(), quote.offer_id, quote.version, request.mandate)
             floor.desk.ask(now, name, command, _griefed, floor, request, quote)
     walk(floor, request, "griefed")
 

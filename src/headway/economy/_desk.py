@@ -37,6 +37,8 @@ class Desk:
         In order.
     then : list
         For each, a function of time, reply and arguments, or None; and the arguments.
+    users : dict of str to KeyPair
+        Keys of the people behind agents.
     numbers : list of int
         Keys given so far; time of the first command in the queue [us].
     refused : Counter
@@ -49,6 +51,7 @@ class Desk:
     sessions: dict[str, Session] = field(default_factory=dict)
     queue: list[tuple[Session, Command]] = field(default_factory=list)
     then: list[tuple[Then | None, tuple[Any, ...]]] = field(default_factory=list)
+    users: dict[str, KeyPair] = field(default_factory=dict)
     numbers: list[int] = field(default_factory=lambda: [0, 0])
     refused: Counter[str] = field(default_factory=Counter)
 
@@ -77,7 +80,10 @@ class Desk:
 
     def user_key(self, agent: str) -> KeyPair:
         """Key of the person behind an agent."""
-        return key_pair(seed=f"{self.seed}:{agent}:user".encode())
+        found = self.users.get(agent)
+        if found is None:
+            found = self.users[agent] = key_pair(seed=f"{self.seed}:{agent}:user".encode())
+        return found
 
     def admit(self, commands: Iterable[Command]) -> None:
         """Submit commands of the operator, or of the business that owns a listing, in groups; all must be accepted."""

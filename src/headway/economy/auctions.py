@@ -55,17 +55,33 @@ def shaded_bid(reserve: int, top: int, bidders: int, minor: int = 1) -> int:
     return -(-max(bid, reserve) // minor) * minor
 
 
-def sealed_bid(bids: Sequence[int], *, second: bool = False) -> Award:
+def sealed_bid(bids: Sequence[int], *, second: bool = False, top: int | None = None) -> Award:
     """Lowest bid wins; of equals the first. It is paid its own bid, or the next one where `second`.
 
+    Parameters
+    ----------
+    bids : sequence of int
+        One a seller [micro].
+    second : bool
+        Whether the next bid is paid.
+    top : int, optional
+        What a lone bidder is paid where the next bid would be: the price that it posted [micro].
+
+    Examples
+    --------
     >>> sealed_bid([700, 650, 900]), sealed_bid([700, 650, 900], second=True).price
     (Award(winner=1, price=650, rounds=1), 700)
+    >>> sealed_bid([700], second=True, top=950).price
+    950
     """
     if not bids:
         raise InputError("bids", "none", "at least one")
     winner = min(range(len(bids)), key=lambda k: (bids[k], k))
     others = [bid for k, bid in enumerate(bids) if k != winner]
-    return Award(winner, min(others) if second and others else bids[winner], 1)
+    if not second:
+        return Award(winner, bids[winner], 1)
+    alone = bids[winner] if top is None else max(top, bids[winner])
+    return Award(winner, min(others) if others else alone, 1)
 
 
 def open_auction(tops: Sequence[int], reserves: Sequence[int], step: int) -> Award:

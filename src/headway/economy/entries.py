@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from json.encoder import encode_basestring
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from headway.economy.commands import KINDS, Command
-from headway.economy.mandates import Mandate
+from headway.economy.mandates import Mandate, plain
 from headway.facts.errors import InputError
 
 GENESIS: Final = "0" * 64
@@ -57,7 +57,7 @@ def _pairs(value: Sequence[tuple[str, int]]) -> str:
 
 
 def _mandate(value: Mandate) -> str:
-    return _json(dict(sorted(asdict(value).items())))
+    return _json(plain(value))
 
 
 _SPELLINGS: Final[MappingProxyType[str, Callable[[Any], str]]] = MappingProxyType(

@@ -8,8 +8,8 @@ mandate captured on one ledger is worthless on another; the nonce is spent once.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from headway.economy.refusals import Refusal
 
@@ -57,6 +57,18 @@ class Mandate:
     nonce: str
 
 
+_FIELDS: Final = tuple(sorted(Mandate.__dataclass_fields__))
+
+
+def plain(mandate: Mandate) -> dict[str, object]:
+    """Every field of a mandate by name, in alphabetical order; nothing is copied.
+
+    >>> list(plain(Mandate("m1", "u", "a", 5, 9, "USD", 0, 10, None, ("pen",), True, "n1")))[:3]
+    ['agent', 'currency', 'items']
+    """
+    return {name: getattr(mandate, name) for name in _FIELDS}
+
+
 def signing_bytes(mandate: Mandate, audience: str) -> bytes:
     """Bytes that the user signs: canonical JSON of the audience, a tag of the purpose and every limit.
 
@@ -64,7 +76,7 @@ def signing_bytes(mandate: Mandate, audience: str) -> bytes:
     >>> signing_bytes(m, "here")[:47]
     b'{"audience":"here","mandate":{"agent":"a","curr'
     """
-    body = {"audience": audience, "mandate": asdict(mandate), "purpose": "headway-mandate-1"}
+    body = {"audience": audience, "mandate": plain(mandate), "purpose": "headway-mandate-1"}
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
