@@ -26,6 +26,8 @@ myst_heading_anchors = 3
 
 autosummary_generate = True
 autosummary_ignore_module_all = False
+# Torch is an extra that the documentation need not install.
+autodoc_mock_imports = ["torch"]
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = False
@@ -44,6 +46,8 @@ nitpick_ignore_regex = [
     ("py:.*", r"(torch|numba)\..+"),
     # Imported for type checking alone, so that listing the claims stays quick.
     ("py:class", r"(Claim|ClaimResult)"),
+    # A type variable.
+    ("py:class", r"headway\.reversible\.feistel\.T"),
 ]
 
 html_theme = "furo"

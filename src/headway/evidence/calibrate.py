@@ -9,6 +9,7 @@ its passes on time to first token. Sources of lesser trust are predicted and sho
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,8 +20,10 @@ import numpy as np
 
 from headway.evidence.fitting import Array, fit_positive, resampled
 from headway.evidence.measurements import Measurement, open_serving
+from headway.evidence.predict import KINDS, Answer, predictions
+from headway.evidence.report import score
 from headway.evidence.setups import Setup, setup_of
-from headway.facts.calibration import Book, efficiency_for, engine_name, read_book
+from headway.facts.calibration import LAUNCH_FLOORS, Book, efficiency_for, engine_name, read_book
 from headway.facts.catalog import packaged
 from headway.serving.closed_loop import PassTimes, Scheduler, pass_times, settle
 from headway.serving.workload import Workload
@@ -35,6 +38,8 @@ FLOORS: Final = (
 )
 WAITS: Final = ("request_overhead", "token_overhead", "queueing")
 ENGINES: Final = ("trtllm", "sglang", "vllm")
+#: Generations on which engines let a kernel start under the one before; how much of a floor that leaves is fitted.
+OVERLAPPING: Final = ("blackwell", "blackwell-ultra")
 TRUSTED: Final = ("A", "A-")
 # What operators cannot show starts at a millisecond a step, two microseconds a layer, and these waits.
 _UNSEEN: Final[Mapping[str, float]] = MappingProxyType({"step_overhead": 1e-3, "layer_overhead": 2e-6})
@@ -42,6 +47,7 @@ _WAIT_PRIORS: Final = (0.03, 2e-6, 0.5)
 _DRAWS: Final = 12
 _PARTS: Final = ("decode", "mixed", "alone")
 _LEVELS: Final = (0.1, 0.9)
+_LAUNCHED: Final = tuple(name in LAUNCH_FLOORS for name in FLOORS)
 _DIGITS: Final = 4
 
 
@@ -77,9 +83,14 @@ class Observed:
     tpot: float
     ttft: float
 
-    def settled(self, floors: Array, waits: Array) -> tuple[float, float]:
-        """Predicted TPOT and TTFT with these constants [s]."""
-        decode, mixed, alone = self.counts @ floors
+    @property
+    def overlaps(self) -> bool:
+        """Whether the chip starts a kernel under the one before it."""
+        return self.setup.system.chip.generation in OVERLAPPING
+
+    def settled(self, floors: Array, waits: Array, share: float) -> tuple[float, float]:
+        """Predicted TPOT and TTFT with these constants, `share` being that of floors on an overlapping chip [s]."""
+        decode, mixed, alone = self.counts @ (floors * np.where(_LAUNCHED, share, 1.0) if self.overlaps else floors)
         t = self.times
         times = replace(t, decode=t.decode + decode, mixed=t.mixed + mixed, alone=t.alone + float(alone))
         plan = Scheduler(request_overhead=waits[0], token_overhead=waits[1], queueing=waits[2])
@@ -130,10 +141,11 @@ def _observe(key: str, setup: Setup, engine: str, run: Mapping[str, Any], table:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Floors and waits of every engine, arrays of shape (engines, constants)."""
+    """Floors and waits of every engine, arrays of shape (engines, constants), and what overlap leaves of floors."""
 
     floors: Array
     waits: Array
+    share: float
 
 
 def priors(table: Book) -> Array:
@@ -150,37 +162,49 @@ def log_ratios(runs: Sequence[Observed], fitted: Fitted, metric: str) -> Array:
     found = []
     for run in runs:
         i = ENGINES.index(run.engine)
-        found.append(_log_ratio(run, fitted.floors[i], fitted.waits[i], metric))
+        found.append(_log_ratio(run, fitted.floors[i], fitted.waits[i], fitted.share, metric))
     every = np.asarray(found)
     return np.asarray(every[np.isfinite(every)])
 
 
-def _log_ratio(run: Observed, floors: Array, waits: Array, metric: str) -> float:
+def _log_ratio(run: Observed, floors: Array, waits: Array, share: float, metric: str) -> float:
     measured = getattr(run, metric)
     if not np.isfinite(measured):
         return float("nan")
-    tpot, ttft = run.settled(floors, waits)
+    tpot, ttft = run.settled(floors, waits, share)
     return float(np.log((tpot if metric == "tpot" else ttft) / measured))
 
 
 def fit(runs: Sequence[Observed], prior: Array) -> Fitted:
-    """Floors on TPOT with waits at their priors, then waits on TTFT with the floors found; engine by engine."""
+    """Floors of all engines and the share that overlap leaves on TPOT, waits at their priors; then waits on TTFT."""
     begin = np.asarray(_WAIT_PRIORS)
-    floors, waits = np.empty_like(prior), np.empty((len(ENGINES), begin.size))
-    for i, engine in enumerate(ENGINES):
-        timed = [run for run in runs if run.engine == engine and np.isfinite(run.tpot)]
-        asked = [run for run in runs if run.engine == engine and np.isfinite(run.ttft)]
+    timed = [[run for run in runs if run.engine == engine and np.isfinite(run.tpot)] for engine in ENGINES]
+    seen: dict[tuple[int, bytes], list[float]] = {}
 
-        def of_floors(tried: Array, own: Sequence[Observed] = timed) -> Array:
-            return np.asarray([_log_ratio(run, tried, begin, "tpot") for run in own])
+    def of_engine(i: int, floors: Array, share: float) -> list[float]:
+        # A step along one constant leaves the runs of the other engines as they were.
+        key = (i, np.append(floors, share).tobytes())
+        if key not in seen:
+            seen[key] = [_log_ratio(run, floors, begin, share, "tpot") for run in timed[i]]
+        return seen[key]
 
-        floors[i] = fit_positive(of_floors, prior[i], width=0.5)
+    def of_all(tried: Array) -> Array:
+        every = tried[:-1].reshape(prior.shape)
+        return np.asarray([ratio for i in range(len(ENGINES)) for ratio in of_engine(i, every[i], float(tried[-1]))])
 
-        def of_waits(tried: Array, own: Sequence[Observed] = asked, known: Array = floors[i]) -> Array:
-            return np.asarray([_log_ratio(run, known, tried, "ttft") for run in own])
+    found = fit_positive(of_all, np.append(prior.ravel(), 1.0), width=0.5)
+    floors, share = found[:-1].reshape(prior.shape), float(found[-1])
+    waits = np.asarray([_waits(runs, i, floors[i], share) for i in range(len(ENGINES))])
+    return Fitted(floors, waits, share)
 
-        waits[i] = fit_positive(of_waits, begin, width=1.0, corner=0.3, scale=0.3)
-    return Fitted(floors, waits)
+
+def _waits(runs: Sequence[Observed], i: int, floors: Array, share: float) -> Array:
+    asked = [run for run in runs if run.engine == ENGINES[i] and np.isfinite(run.ttft)]
+
+    def ratios(tried: Array) -> Array:
+        return np.asarray([_log_ratio(run, floors, tried, share, "ttft") for run in asked])
+
+    return fit_positive(ratios, np.asarray(_WAIT_PRIORS), width=1.0, corner=0.3, scale=0.3)
 
 
 Residuals = tuple[Array, Array]
@@ -228,6 +252,45 @@ def errors(rows: Sequence[Measurement], runs: Sequence[Observed], table: Book, p
     }
 
 
+def rate_errors(rows: Sequence[Measurement], table: Book) -> dict[str, tuple[float, float]]:
+    """Intervals of throughput by grade: no constant is fitted on it, so every row of it is one left out.
+
+    A lesser grade is what remains when the row's own engine, or its own generation, has no constants. Rows that
+    their setup cannot explain, or of older software, would widen the interval by what it is not for.
+
+    Parameters
+    ----------
+    rows : sequence of Measurement
+    table : Book
+        With the constants just fitted, and intervals of time per output token.
+    """
+    asked = [row for row in rows if KINDS.get(row.metric) == "throughput"]
+    without: Mapping[str, Callable[[Answer], str]] = {
+        "calibrated chip and engine": lambda _: "",
+        "calibrated chip": lambda a: f"engine.{engine_name(a.row.engine)}",
+        "datasheet only": lambda a: f"generation.{_generation(a.row)}",
+    }
+    scored = score(predictions(asked, table=table))
+    known = [one.answer for one in scored if one.error is not None and not one.mark]
+    return {grade: _quantiles(_rate_residuals(known, table, scope)) for grade, scope in without.items()}
+
+
+def _generation(row: Measurement) -> str:
+    setup = setup_of(row)
+    return setup.system.chip.generation if isinstance(setup, Setup) else ""
+
+
+def _rate_residuals(known: Sequence[Answer], table: Book, scope: Callable[[Answer], str]) -> Array:
+    """``log(predicted / measured)`` of rows predicted without the scope that each one names."""
+    found: list[float] = []
+    for left in sorted({scope(a) for a in known}):
+        rest = {name: c for name, c in table.constants.items() if name != left}
+        mine = [a.row for a in known if scope(a) == left]
+        again = predictions(mine, table=replace(table, constants=rest))
+        found += [float(np.log(a.prediction.value / a.row.value)) for a in again if a.prediction is not None]
+    return np.asarray(found)
+
+
 def calibrate(rows: Sequence[Measurement] | None = None) -> str:
     """Fit everything and return the table as TOML text, the same for the same rows to the last byte."""
     table = read_book(packaged("operators.toml").tables, packaged("operators.toml").tables.get("errors", {}))
@@ -237,7 +300,10 @@ def calibrate(rows: Sequence[Measurement] | None = None) -> str:
     best = fit(runs, prior)
     keys = np.asarray([run.key for run in runs])
     draws = [fit([runs[i] for i in resampled(keys, seed)], prior) for seed in range(_DRAWS)]
-    return _toml(table, best, draws, errors(trusted, runs, table, prior))
+    left = errors(trusted, runs, table, prior)
+    tables = tomllib.loads(_toml(table, best, draws, left))
+    left["throughput"] = rate_errors(every, read_book(tables))
+    return _toml(table, best, draws, left)
 
 
 def _triple(value: float, low: float, high: float) -> str:
@@ -261,6 +327,10 @@ def _toml(table: Book, best: Fitted, draws: Sequence[Fitted], left: Mapping[str,
         engine = scope.removeprefix("engine.")
         if engine in ENGINES:
             own |= _engine_constants(ENGINES.index(engine), best, draws)
+        kind, _, generation = scope.partition(".")
+        if kind == "generation":
+            low, high = np.quantile([d.share for d in draws], _LEVELS)
+            own["overlap"] = (best.share, low, high) if generation in OVERLAPPING else (1.0, 1.0, 1.0)
         lines += [f"{name} = {_triple(*triple)}" for name, triple in own.items()]
     for metric, grades in left.items():
         lines += ["", f"[errors.{metric}]"]

@@ -31,6 +31,7 @@ MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "memory": ("1", "fraction of the memory bandwidth of long streams"),
         "operator_latency": ("s", "floor of one operator inside a graph"),
         "latency_factor": ("1", "collective latency over that of Hopper"),
+        "overlap": ("1", "share of an engine's launch floors left where a kernel starts under the one before it"),
         "softmax_flops": ("FLOP", "16-bit FLOP in the time of one exponential that products do not hide"),
         "attention": ("1", "fraction of the 16-bit peak of attention proper"),
         "weight_only": ("1", "share of rate and bandwidth kept where narrow weights are widened first"),
@@ -57,6 +58,8 @@ MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 #: Chip on which a generation's fractions of peak were measured, where siblings have other cores.
 FITTED_ON: Mapping[str, str] = MappingProxyType({"ampere": "a100-sxm", "hopper": "h100-sxm"})
+#: Floors of kernels, which shrink where launches overlap; those of the host and of collectives do not.
+LAUNCH_FLOORS: tuple[str, ...] = ("quantise_latency", "attention_latency", "experts_latency", "layer_overhead")
 _EFFICIENCY = frozenset(f.name for f in fields(Efficiency))
 
 
@@ -231,6 +234,9 @@ def efficiency_for(system: System, engine: str | None = None, table: Book | None
     factor = values.get("latency_factor", 1.0)
     for name in ("collective_latency", "exchange_latency"):
         values[name] = values[name] * factor
+    for name in LAUNCH_FLOORS:
+        if name in values:
+            values[name] = values[name] * chip.get("overlap", 1.0)
     known = {name: value for name, value in values.items() if name in _EFFICIENCY and math.isfinite(value)}
     return Efficiency(**known, sources=(using.source,))
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from headway.facts.errors import RangeError
+
+_LARGEST: Final = sys.float_info.max
+
+
+def _plain(value: ArrayLike) -> bool:
+    """Tell whether a value is one Python number: most are, and need no array to be looked at."""
+    return type(value) is float or type(value) is int
 
 
 def _numbers(field: str, value: ArrayLike, expected: str) -> np.ndarray[Any, Any]:
@@ -49,6 +57,8 @@ def positive(field: str, value: ArrayLike, unit: str = "") -> Any:
     Traceback (most recent call last):
     headway.facts.errors.RangeError: bandwidth: -1 is not accepted: expected a finite number above 0 B/s
     """
+    if _plain(value) and 0 < value <= _LARGEST:  # type: ignore[operator]  # a number, as just said
+        return value
     expected = f"a finite number above 0{' ' + unit if unit else ''}"
     array = _numbers(field, value, expected)
     _refuse(field, array, np.isfinite(array) & (array > 0), expected)
@@ -61,6 +71,8 @@ def not_negative(field: str, value: ArrayLike, unit: str = "") -> Any:
     >>> not_negative("context", [0, 4096], "token")
     [0, 4096]
     """
+    if _plain(value) and 0 <= value <= _LARGEST:  # type: ignore[operator]  # a number, as just said
+        return value
     expected = f"a finite number of at least 0{' ' + unit if unit else ''}"
     array = _numbers(field, value, expected)
     _refuse(field, array, np.isfinite(array) & (array >= 0), expected)
@@ -86,6 +98,8 @@ def whole(field: str, value: ArrayLike, *, least: int = 1, most: int | None = No
     >>> whole("tp", 8)
     8
     """
+    if type(value) is int and least <= value <= (_LARGEST if most is None else most):
+        return value
     expected = f"a whole number of at least {least}" + (f" and at most {most:,}" if most is not None else "")
     array = _numbers(field, value, expected)
     good = np.isfinite(array) & (array >= least) & (array == np.floor(array))

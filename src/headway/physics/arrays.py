@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import sys
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,12 +15,14 @@ from headway.facts import check
 Numbers: TypeAlias = Any
 Floats: TypeAlias = NDArray[np.float64]
 
+_LARGEST: Final = sys.float_info.max
+
 
 def _within(value: ArrayLike, least: float, strict: bool, most: float) -> bool:
     """Tell in two reductions whether a float array is in range; NaN is not."""
     if not (isinstance(value, np.ndarray) and value.dtype == np.float64 and value.size):
         return False
-    low, high = value.min(), value.max()
+    low, high = (value.min(), value.max()) if value.ndim else (value.item(),) * 2
     return bool((low > least if strict else low >= least) and high <= most)
 
 
@@ -29,7 +32,7 @@ def positive(field: str, value: ArrayLike, unit: str = "") -> Floats:
     >>> positive("bandwidth", [8e12, 3e12], "B/s").tolist()
     [8000000000000.0, 3000000000000.0]
     """
-    if not _within(value, 0.0, True, np.finfo(float).max):
+    if not _within(value, 0.0, True, _LARGEST):
         check.positive(field, value, unit)
     return np.asarray(value, dtype=float)
 
@@ -40,7 +43,7 @@ def not_negative(field: str, value: ArrayLike, unit: str = "") -> Floats:
     >>> not_negative("context", 0, "token").item()
     0.0
     """
-    if not _within(value, 0.0, False, np.finfo(float).max):
+    if not _within(value, 0.0, False, _LARGEST):
         check.not_negative(field, value, unit)
     return np.asarray(value, dtype=float)
 
@@ -63,7 +66,7 @@ def whole(field: str, value: ArrayLike, *, least: int = 1, most: int | None = No
     [1.0, 8.0]
     """
     numbers = np.asarray(value, dtype=float) if isinstance(value, np.ndarray) and value.dtype.kind in "fi" else None
-    top = np.finfo(float).max if most is None else float(most)
+    top = _LARGEST if most is None else float(most)
     if numbers is None or not (_within(numbers, least, False, top) and np.all(np.floor(numbers) == numbers)):
         check.whole(field, value, least=least, most=most)
     return np.asarray(value, dtype=float) if numbers is None else numbers

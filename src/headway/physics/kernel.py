@@ -210,6 +210,12 @@ def _exchange(
     m: Machine, ffn: ExpertFFN, hidden: int, layout: Layout, work: Work, rows: Any, act: float, count: float
 ) -> Iterator[Operator]:
     """What leaves and comes back for the experts: all-to-all under expert parallelism, else gather and scatter."""
+    # Without data ranks every chip has every token: its experts take theirs, and the reduction adds up.
+    spread = np.asarray(layout.dp) > 1
+    if not spread.any():
+        for name in ("dispatch", "combine"):
+            yield _collective(name, np.zeros(()), count)
+        return
     stage, ep = np.asarray(layout.stage_chips), np.asarray(layout.ep, dtype=float)
     inner = ffn.latent or hidden
     own = rows / (np.multiply(layout.tp, layout.cp))
@@ -226,8 +232,6 @@ def _exchange(
         tokens = work.tokens * (inner * size) / np.maximum(stage, 1)
         gather = all_gather if name == "dispatch" else reduce_scatter
         gathered = gather(tokens * stage, stage, *m.wire(stage))
-        # Without data ranks every chip has every token: its experts take theirs, and the reduction adds up.
-        spread = np.asarray(layout.dp) > 1
         yield _collective(name, np.where(spread, np.where(ep > 1, exchanged, gathered), 0.0), count)
 
 

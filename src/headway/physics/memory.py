@@ -159,13 +159,29 @@ def memory_use(
     not_negative("new_tokens", new_tokens, "token")
     not_negative("reserve", reserve, "B")
     formats = precision or model.precision
+    weights = _stage_weights(model, layout, formats)
+    return _use(model, system, layout, batch, context, new_tokens, formats, reserve, weights)
+
+
+def _use(
+    model: Model,
+    system: System,
+    layout: Layout,
+    batch: ArrayLike,
+    context: ArrayLike,
+    new_tokens: ArrayLike,
+    formats: Precision,
+    reserve: float,
+    weights: Any,
+) -> MemoryUse:
+    """Memory with the weights known, which do not depend on the load."""
     sequences = np.ceil(np.asarray(batch, dtype=float) / layout.dp)
     kv = _stage_kv(model, layout, sequences, np.asarray(context, dtype=float), formats.kv)
     act = number_format(formats.activation).bytes
     rows = np.maximum(sequences, np.asarray(new_tokens, dtype=float))
     logits = sequences * (model.vocab * 4.0) / np.multiply(layout.tp, layout.cp)
     activations = rows * (_ACTIVATION_COPIES * model.hidden * act) + logits
-    return MemoryUse(_stage_weights(model, layout, formats), kv, activations, reserve, system.chip.hbm_bytes)
+    return MemoryUse(weights, kv, activations, reserve, system.chip.hbm_bytes)
 
 
 def largest_batch(
@@ -195,12 +211,14 @@ def largest_batch(
     [True, False]
     """
     positive("context", context, "token")
-    opts: dict[str, Any] = {"precision": precision, "reserve": reserve}
+    not_negative("reserve", reserve, "B")
+    formats = precision or model.precision
+    weights = _stage_weights(model, layout, formats)
     room: Any = np.inf
     # One line each: a width of at least one row, and no width but the sequences.
     for rows in (np.maximum(not_negative("new_tokens", new_tokens, "token"), 1.0), 0.0):
-        none = memory_use(model, system, layout, 0.0, context, new_tokens=rows, **opts)
-        one = memory_use(model, system, layout, layout.dp, context, new_tokens=rows, **opts)
+        none = _use(model, system, layout, 0.0, context, rows, formats, reserve, weights)
+        one = _use(model, system, layout, layout.dp, context, rows, formats, reserve, weights)
         room = np.minimum(room, np.floor((none.capacity - none.total) / (one.total - none.total)))
     found = np.maximum(room, 0.0) * layout.dp
     return found if np.ndim(found) else float(found)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import torch
 
 Memory = Literal["store", "reversible", "checkpoint"]
+#: What may become of the activations.
 MEMORIES: tuple[str, ...] = get_args(Memory)
 Halves: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 

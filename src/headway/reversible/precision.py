@@ -20,8 +20,9 @@ from headway.facts.check import whole
 from headway.facts.errors import unknown
 from headway.reversible.layers import require_torch, residual_rounds, reversible_sequence
 
+#: Number formats whose reconstruction is compared.
 FORMATS = ("float64", "float32", "bfloat16 rounds, float32 sums", "bfloat16")
-# Relative error from which a value no longer says what it was.
+#: Relative error from which a value no longer says what it was.
 FAILS_AT = 0.1
 
 
@@ -32,7 +33,7 @@ class Reconstruction:
     Parameters
     ----------
     format : str
-        One of :data:`FORMATS`.
+        One of :data:`headway.reversible.precision.FORMATS`.
     rounds : tuple of int
         Feistel rounds.
     input_error : tuple of float
@@ -41,7 +42,8 @@ class Reconstruction:
         Norm of the difference to the gradient with stored activations, in the same format, over that gradient's
         norm; all parameters together.
     fails_at : int or None
-        Rounds from which the gradient's error is above :data:`FAILS_AT`; None within the depths tried.
+        Rounds from which the gradient's error is above :data:`headway.reversible.precision.FAILS_AT`; None within the
+        depths tried.
     """
 
     format: str
@@ -64,7 +66,7 @@ def reconstruction(
     Parameters
     ----------
     format : str
-        One of :data:`FORMATS`.
+        One of :data:`headway.reversible.precision.FORMATS`.
     rounds : tuple of int
         Depths, even numbers, ascending.
     width : int
