@@ -16,5 +16,5 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def compiled(function: Function) -> Function:
     """The function as machine code, kept on disk beside the module; itself without numba."""
-    made: Function = function if njit is None else njit(cache=True, forceinline=True)(function)
+    made: Function = function if njit is None else njit(cache=True)(function)
     return made
