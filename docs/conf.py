@@ -40,7 +40,7 @@ napoleon_use_ivar = False
 nitpicky = True
 # Types of other packages: their inventories are not fetched, the build works offline.
 nitpick_ignore_regex = [
-    ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re)\..+"),
+    ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re|sqlite3|datetime)\..+"),
     ("py:class", r"(ArrayLike|NDArray)"),
     ("py:class", r"(Json|Array|Ints|Floats|Bools|headway\.simulation\._.+|headway\.economy\._.+)"),
     ("py:class", "MappingProxyType"),
