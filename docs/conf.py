@@ -42,7 +42,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re|sqlite3|datetime)\..+"),
     ("py:class", r"(ArrayLike|NDArray)"),
-    ("py:class", r"(Json|Array|Ints|Floats|headway\.simulation\._.+)"),
+    ("py:class", r"(Json|Array|Ints|Floats|Bools|headway\.simulation\._.+|headway\.economy\._.+)"),
+    ("py:class", "MappingProxyType"),
     ("py:.*", r"(torch|numba)\..+"),
     # Imported for type checking alone, so that listing the claims stays quick.
     ("py:class", r"(Claim|ClaimResult)"),
