@@ -159,6 +159,61 @@ def test_the_keyboard_reads_a_curve(watched) -> None:
     assert "binds" in page.locator(".readout").first.inner_text()
 
 
+@pytest.mark.parametrize("name", ["gate", "plan"])
+def test_everything_is_reached_by_the_keyboard(watched, name: str) -> None:
+    page = watched.open(f"/{name}")
+    page.evaluate("document.activeElement?.blur()")
+    seen: list[str] = []
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate("() => { const e = document.activeElement; return e.dataset.name || e.textContent.trim(); }")
+        )
+        if seen[-1] == "Start values":
+            break
+    assert seen[-1] == "Start values"
+    assert {control.name for control in chapters()[name].controls} <= set(seen)
+    assert any("Skip to the chapter" in one for one in seen)
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+def test_motion_is_reduced_where_that_is_asked(watched) -> None:
+    watched.page.emulate_media(reduced_motion="reduce")
+    page = watched.open("/train")
+    page.evaluate("document.querySelector('#view').classList.add('slow')")
+    assert page.evaluate("getComputedStyle(document.querySelector('.headlines')).transitionDuration") == "0s"
+
+
+def test_equations_are_set_and_can_be_read_out(watched) -> None:
+    page = watched.open("/modes")
+    math = page.locator(".equations math")
+    assert math.count() == 4
+    assert math.first.get_attribute("aria-label") == "speed = (1 + r) / (1 + r/f),"
+    bar = page.evaluate("document.querySelector('.equations mfrac').getBoundingClientRect().height")
+    assert bar > 1.5 * page.evaluate("document.querySelector('.equations mi').getBoundingClientRect().height")
+
+
+def test_a_band_is_drawn_and_read(watched, tmp_path: Path) -> None:
+    page = watched.open("/gate")
+    assert page.locator("#chart-score path.band").get_attribute("d").endswith("Z")
+    page.locator("#chart-score svg[role=img]").focus()
+    page.keyboard.press("ArrowRight")
+    assert " to " in page.locator("#chart-score .readout").inner_text()
+    with page.expect_download() as waiting:
+        page.locator("#chart-score .tools").get_by_text("CSV").click()
+    waiting.value.save_as(tmp_path / "score.csv")
+    names = {row[0] for row in csv.reader((tmp_path / "score.csv").read_text().splitlines())}
+    assert {"interval, low", "interval, high"} <= names
+
+
+def test_models_are_compared(watched) -> None:
+    page = watched.open("/plan?model=llama-3.1-8b,llama-3.1-70b&on=hgx-h200&isl=1000&osl=200")
+    assert page.locator(".legend").first.locator("li").all_inner_texts() == ["llama-3.1-8b", "llama-3.1-70b"]
+    assert page.locator("#table-plans th").nth(1).inner_text() == "model"
+    assert page.locator(".command").inner_text().startswith("headway board plan model=llama-3.1-8b,llama-3.1-70b ")
+    assert not watched.errors
+
+
 def test_files_of_a_chart(watched, tmp_path: Path) -> None:
     page = watched.open("/batch")
     for kind in ("SVG", "PNG", "CSV"):

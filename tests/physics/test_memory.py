@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from headway.facts.errors import RangeError
+from headway.facts.errors import LayoutError, RangeError
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.models import model, model_names
 from headway.facts.precision import Precision
 from headway.facts.systems import system
 from headway.physics.attention import kv_bytes
-from headway.physics.layout import Layout
+from headway.physics.layout import Layout, check_layout, fitting_layout
 from headway.physics.memory import RUNTIME_RESERVE, largest_batch, memory_use, weight_bytes
 
 Place = tuple[Model, System, Layout]
@@ -179,3 +179,19 @@ def test_a_bad_number_is_named(field: str, bad: Any) -> None:
         del good["batch"]
         with pytest.raises(RangeError, match=rf"^{field}: "):
             largest_batch(of, on, Layout(), **{**good, field: bad})
+
+
+def test_experts_on_more_chips_than_there_are_are_refused() -> None:
+    with pytest.raises(LayoutError, match="at most the 26 chips"):
+        memory_use(model("deepseek-r1"), system("mi300x-8"), Layout(tp=26, ep=27), 1, 4096)
+
+
+@given(tp=st.integers(1, 200), dp=st.integers(1, 200), ep=st.integers(1, 2000), pp=st.integers(1, 200))
+def test_a_fitting_layout_is_accepted_and_no_larger(tp: int, dp: int, ep: int, pp: int) -> None:
+    for name in ("deepseek-v3", "llama-3.1-8b", "qwen3-next-80b-a3b"):
+        found = fitting_layout(model(name), Layout(tp=tp, dp=dp, ep=ep, pp=pp))
+        assert check_layout(model(name), found) is found
+        assert found.dp == dp
+        assert found.tp <= tp
+        assert found.ep <= ep
+        assert fitting_layout(model(name), found) == found

@@ -172,3 +172,24 @@ def test_code_may_be_kept_and_style_is_named_by_its_hash(get) -> None:
     assert code.status_code == 200
     assert "immutable" in code.headers["cache-control"]
     assert get("/code/0.js").status_code == 404
+
+
+def test_a_missing_package_is_named_on_the_page(monkeypatch) -> None:
+    from headway.facts.errors import MissingExtraError
+    from headway.web import document
+
+    def missing(*_: object) -> None:
+        raise MissingExtraError("scipy", "scaling")
+
+    monkeypatch.setattr(document, "ask", missing)
+    said = document.answered("ladder", {})
+    assert "pip install 'headway[scaling]'" in said["headlines"][0]["value"]
+    assert said["values"]["rung"] == 1e24
+
+
+def test_models_by_systems_are_at_most_four(get) -> None:
+    six = "/api/v1/chapters/plan?model=llama-3.1-8b,llama-3.1-70b&on=hgx-h200,hgx-h100,hgx-b200"
+    assert get(six).json()["field"] == "on"
+    two = get("/api/v1/chapters/plan?model=llama-3.1-8b,llama-3.1-70b&on=hgx-h200&isl=1000&osl=200").json()
+    assert [one["name"] for one in two["charts"][0]["series"]] == ["llama-3.1-8b", "llama-3.1-70b"]
+    assert two["command"].startswith("headway board plan model={model}")

@@ -41,10 +41,11 @@ def board(chapter: str | None, values: tuple[str, ...], host: str, port: int, br
 def serve(host: str, port: int, browser: bool) -> None:
     """Listen until interrupted."""
     import socket
+    from threading import Thread
 
     import uvicorn
 
-    from headway.web.server import app
+    from headway.web.server import app, warm
 
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -54,6 +55,7 @@ def serve(host: str, port: int, browser: bool) -> None:
     click.echo(f"Headway board: {where} (Ctrl+C ends it)")
     if browser:
         click.launch(where)
+    Thread(target=warm, daemon=True).start()
     uvicorn.run(app(host), host=host, port=port, log_level="warning", access_log=False)
 
 
@@ -105,7 +107,12 @@ def _parts(chapter: Chapter, values: dict[str, Any], answer: Answer) -> list[Par
 
 def _chart(chart: Chart) -> XYChart | None:
     """The chart of a terminal; curves that only the page evaluates are left to the page."""
-    drawn = tuple(TextSeries(s.name, list(s.x), list(s.y)) for s in chart.series if s.measure is None and len(s.x))
+    drawn = tuple(
+        TextSeries(name, list(s.x), list(y))
+        for s in chart.series
+        if s.measure is None and len(s.x)
+        for name, y in (((f"{s.name}, low", s.y), (f"{s.name}, high", s.top)) if s.kind == "band" else ((s.name, s.y),))
+    )
     if not drawn:
         return None
     cloud = any(s.kind == "points" for s in chart.series)

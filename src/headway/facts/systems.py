@@ -203,6 +203,16 @@ def system_names() -> tuple[str, ...]:
     return names(packaged("systems.toml"), "system")
 
 
+@cache
+def priced_systems() -> tuple[str, ...]:
+    """Names of the systems whose rent is known, in the order of the table.
+
+    >>> "gb200-nvl72" in priced_systems(), "rubin-nvl72" in priced_systems()
+    (True, False)
+    """
+    return tuple(name for name in system_names() if system(name).tariffs)
+
+
 @lru_cache(maxsize=256)
 def chip(name: str) -> Chip:
     """The chip of that name or alias, whatever the case.

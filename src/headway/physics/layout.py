@@ -8,7 +8,7 @@ sequences, split over ``tp`` heads and ``cp`` stretches of context. The experts 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -184,6 +184,41 @@ def check_layout(model: Model, layout: Layout) -> Layout:
     for pp in _offenders(layout.pp, np.asarray(layout.pp) > model.n_layers):
         raise LayoutError("pp", pp, f"at most {model.n_layers} layers", str(model.n_layers))
     return layout
+
+
+def fitting_layout(model: Model, layout: Layout) -> Layout:
+    """The scalar layout that can hold the model and is nearest below the one asked for.
+
+    Tensor parallel falls to a divisor of the heads, expert parallel to a divisor of the chips of a stage that is
+    no more than the experts, stages to the layers.
+
+    Parameters
+    ----------
+    model : Model
+    layout : Layout
+        Any scalar layout.
+
+    Returns
+    -------
+    Layout
+        One that :func:`check_layout` accepts; the same where it already does.
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> fitting_layout(model("deepseek-v3"), Layout(tp=3, dp=8, ep=72)).label()
+    'TP2 DP8 EP16'
+    >>> fitting_layout(model("llama-3.1-70b"), Layout(dp=72, ep=72)).label()
+    'DP72'
+    """
+    common = math.gcd(*_attention_heads(model))
+    tp = _divisor_below(common, layout.tp) if common else layout.tp
+    part = replace(layout, tp=tp, ep=1, pp=min(layout.pp, model.n_layers))
+    return replace(part, ep=_divisor_below(part.stage_chips, min(layout.ep, max(_experts(model), 1))))
+
+
+def _divisor_below(number: int, most: int) -> int:
+    return max(d for d in range(1, min(number, most) + 1) if number % d == 0)
 
 
 def _offenders(degree: Any, bad: Any) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from headway.facts.check import not_negative, positive
+from headway.facts.errors import LayoutError
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
 from headway.facts.model import Model
@@ -53,6 +54,7 @@ def _stage_weights(model: Model, layout: Layout, p: Precision) -> Any:
             one = one + sum(q.params * size / matrix_ways(q, wide) for q in group.ffn.projections(h))
             one = one + group.ffn.extra_params(h) * 2.0
         if isinstance(group.ffn, ExpertFFN):
+            _share_experts(layout)
             slots = np.ceil(group.ffn.experts / np.asarray(layout.ep))
             one = one + slots * group.ffn.expert_params(h) * number_format(p.experts).bytes / layout.expert_slice
         per_layer = per_layer + group.count * one
@@ -60,6 +62,15 @@ def _stage_weights(model: Model, layout: Layout, p: Precision) -> Any:
     share = np.ceil(model.n_layers / np.asarray(layout.pp)) / model.n_layers
     ends = model.embedding_params * number_format(p.embedding).bytes + model.head_params * number_format(p.head).bytes
     return per_layer * share + ends / wide + (h + model.extra_params) * 2.0
+
+
+def _share_experts(layout: Layout) -> None:
+    """Refuse experts spread over more chips than a stage has: each would be held by none of them."""
+    ranks, chips = np.broadcast_arrays(layout.ep, layout.stage_chips)
+    over = ranks > chips
+    if np.any(over):
+        most = int(chips[over][0])
+        raise LayoutError("ep", int(ranks[over][0]), f"at most the {most} chips of a stage (tp x cp x dp)", str(most))
 
 
 def _stage_kv(model: Model, layout: Layout, sequences: Any, context: Any, kv: str) -> Any:
@@ -145,6 +156,8 @@ def memory_use(
     ------
     RangeError
         If a number is negative or not finite.
+    LayoutError
+        If experts are spread over more chips than a stage has.
 
     Examples
     --------

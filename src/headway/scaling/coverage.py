@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.facts.check import fraction, whole
+from headway.facts.check import fraction, positive, whole
 from headway.facts.errors import InputError, MissingExtraError
 from headway.physics.arrays import Floats
 from headway.scaling.intervals import normal_quantile
@@ -20,6 +20,7 @@ from headway.scaling.solver import Smooth, solve
 
 SELECTORS = ("oracle", "verifier", "vote", "single")
 """Who picks: somebody who knows, a verifier with errors, the majority, or nobody."""
+_NARROW = 1e7
 
 
 def _special() -> Any:
@@ -67,10 +68,48 @@ class Problems:
         return np.clip(value[0] - half, 0.0, 1.0), np.clip(value[0] + half, 0.0, 1.0)
 
 
+def spread_problems(chance: float, likeness: float) -> Problems:
+    """Problems of which one try solves a known share, of known spread.
+
+    ``a = p (1/r - 1)``, ``b = (1 - p) (1/r - 1)``; `r` is the correlation of two tries at one problem.
+
+    Parameters
+    ----------
+    chance : float
+        Share that one try solves, ``p`` [1].
+    likeness : float
+        ``r``: near 0 all problems are as hard as each other, near 1 each is solved always or never [1].
+
+    Examples
+    --------
+    >>> from headway.physics.parallel_agents import pass_at_n
+    >>> alike, mixed = spread_problems(0.1, 1e-6), spread_problems(0.1, 0.5)
+    >>> round(pass_at_n(0.1, 16), 3), alike.pass_at([16]).round(3).tolist(), mixed.pass_at([16]).round(3).tolist()
+    (0.815, [0.815], [0.293])
+    """
+    p, r = (
+        float(positive(name, fraction(name, value, allow_one=False)))
+        for name, value in (("chance", chance), ("likeness", likeness))
+    )
+    size = 1.0 / r - 1.0
+    return Problems(p * size, (1.0 - p) * size, np.zeros((2, 2)), 0, True)
+
+
 def _log_failure(p: Any, tries: Floats) -> Any:
     gamma = _special().loggamma
     a, b = np.exp(p[:, 0]), np.exp(p[:, 1])
     return gamma(b + tries) + gamma(a + b) - gamma(b + 0 * tries) - gamma(a + b + tries)
+
+
+def alike(chance: float) -> Problems:
+    """Problems that one try solves with the same chance each, so tries are independent: ``1 - (1 - p)^k``.
+
+    >>> alike(0.1).pass_at([1, 16]).round(3).tolist()
+    [0.1, 0.815]
+    """
+    share = float(positive("chance", fraction("chance", chance, allow_one=False)))
+    # So narrow a Beta distribution that nothing of its width is left.
+    return Problems(share * _NARROW, (1.0 - share) * _NARROW, np.zeros((2, 2)), 0, True)
 
 
 def fit_problems(right: ArrayLike, tries: ArrayLike) -> Problems:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from headway.facts.check import fraction, not_negative, positive, whole
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
-from headway.physics.parallel_agents import parallel_run
+from headway.physics.parallel_agents import parallel_run, token_efficiency_ratio
 from headway.scaling.coverage import SELECTORS, Problems, selected
 from headway.scaling.saturating import Saturation
 
@@ -53,6 +53,70 @@ def usd_per_solved(usd_per_task: ArrayLike, accuracy: ArrayLike) -> Floats:
     cost = np.asarray(not_negative("usd_per_task", usd_per_task), dtype=float)
     cost, share = np.broadcast_arrays(cost, share)
     return np.asarray(np.divide(cost, share, out=np.full(share.shape, np.inf), where=share > 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What answers of some length and score cost; fields are arrays of one shape.
+
+    Parameters
+    ----------
+    usd : ndarray
+        A task [dollar].
+    usd_per_solved : ndarray
+        A task that is solved [dollar].
+    ock : ndarray
+        OckScore [point].
+    """
+
+    usd: Floats
+    usd_per_solved: Floats
+    ock: Floats
+
+
+def spent(score: ArrayLike, tokens: ArrayLike, usd_per_mtok: ArrayLike) -> Spent:
+    """Dollars of a task, of a solved one, and the score less a charge for tokens.
+
+    Parameters
+    ----------
+    score : array_like
+        Share of tasks solved [1].
+    tokens : array_like
+        Mean output tokens of a task [token].
+    usd_per_mtok : array_like
+        Price of output [$/Mtok].
+
+    Examples
+    --------
+    >>> found = spent(0.5, 10_000, 6.0)
+    >>> float(found.usd), float(found.usd_per_solved), round(float(found.ock), 2)
+    (0.06, 0.12, 43.07)
+    """
+    usd = np.asarray(not_negative("tokens", tokens), dtype=float) * np.asarray(usd_per_mtok, dtype=float) / 1e6
+    return Spent(usd, usd_per_solved(usd, score), ock_score(score, tokens))
+
+
+def tokens_against(tokens: ArrayLike, reference: float | None = None) -> Floats:
+    """Tokens over those of a reference, or over the fewest [1]; efficiency only at an equal score.
+
+    Parameters
+    ----------
+    tokens : array_like
+        Spent on the same tasks [token].
+    reference : float, optional
+        [token].
+
+    References
+    ----------
+    Claim W04; OckBench (arXiv 2511.05722) for the spread of tokens at like accuracy.
+
+    Examples
+    --------
+    >>> tokens_against([120e6, 157e6, 58e6]).round(2).tolist()
+    [2.07, 2.71, 1.0]
+    """
+    used = np.asarray(positive("tokens", tokens, "token"), dtype=float)
+    return np.asarray(token_efficiency_ratio(used, float(used.min()) if reference is None else reference))
 
 
 def frontier(score: ArrayLike, tokens: ArrayLike, usd: ArrayLike) -> Floats:

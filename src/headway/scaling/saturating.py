@@ -16,13 +16,15 @@ from headway.facts.check import positive
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
 from headway.scaling.intervals import normal_quantile
-from headway.scaling.solver import Smooth, solve
+from headway.scaling.solver import Smooth, Solution, solve
 
 ENOUGH = 2.0
 """Largest compute over the midpoint below which no asymptote is given [1]; with noise 0.01 the asymptote is off by
 -0.10 to +0.39 at 1, by -0.03 to +0.04 at 2."""
 
 _LEAST = 6
+_FAR = 300.0
+"""Logarithm beyond which a midpoint or steepness is no number of this world."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,22 @@ def _curve(x: Floats) -> Any:
     return function
 
 
+def _steady(form: Smooth, found: Solution, flat: Floats) -> tuple[Floats, bool]:
+    """The best optimum with a finite slope, and whether it converged; a flat line where scores do not rise at all.
+
+    Scores without a rise have no midpoint: every start runs off to a step of no height.
+    """
+    _, slopes, _ = form.jacobian(found.theta)
+    inside = np.abs(found.theta[:, 2:]).max(axis=1) < _FAR
+    usable = inside & np.isfinite(slopes).all(axis=(1, 2)) & np.isfinite(found.objective)
+    best = found.best()
+    if not usable[best]:
+        if not usable.any():
+            return flat, False
+        best = int(np.argmin(np.where(usable, found.objective, np.inf)))
+    return found.theta[best], bool(found.converged[best])
+
+
 def fit_saturation(compute: ArrayLike, score: ArrayLike, level: float = 0.9) -> Saturation:
     """Fit the saturating form by least squares and say whether its asymptote may be read.
 
@@ -123,10 +141,9 @@ def fit_saturation(compute: ArrayLike, score: ArrayLike, level: float = 0.9) -> 
     ]
     form = Smooth(_curve(logs))
     found = solve(form, y, grid, most=400)
-    best = found.best()
-    theta = found.theta[best]
+    theta, settled = _steady(form, found, np.array([y.mean(), y.mean(), np.median(logs), 0.0]))
     _, slopes, _ = form.jacobian(theta[None])
-    spread = float(np.sqrt(2.0 * found.objective[best] / max(len(y) - 4, 1)))
+    spread = float(np.sqrt(np.sum((form.values(theta[None])[0] - y) ** 2) / max(len(y) - 4, 1)))
     scale = np.maximum(np.sqrt((slopes[0] ** 2).sum(axis=0)), 1e-12)
     j = slopes[0] / scale
     covariance = spread**2 * np.linalg.pinv(j.T @ j, rcond=1e-12) / scale[:, None] / scale
@@ -136,7 +153,7 @@ def fit_saturation(compute: ArrayLike, score: ArrayLike, level: float = 0.9) -> 
     reason = ""
     if reach < ENOUGH:
         reason = f"the data end at {reach:.2g} times the midpoint; an asymptote needs about {ENOUGH:g} times"
-    elif not found.converged[best] or wide:
+    elif not settled or wide:
         reason = "the data do not hold the asymptote: its interval is wider than the whole rise"
     value = None if reason else float(theta[1])
     return Saturation(
@@ -149,7 +166,7 @@ def fit_saturation(compute: ArrayLike, score: ArrayLike, level: float = 0.9) -> 
         reason,
         reach,
         spread,
-        bool(found.converged[best]),
+        settled,
         theta,
         covariance,
     )

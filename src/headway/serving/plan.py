@@ -6,7 +6,7 @@ per user, throughput per chip and energy per token, each plan with what binds it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from headway.facts.model import Model
 from headway.facts.precision import Precision
 from headway.facts.sources import Source
 from headway.physics.layout import Layout
-from headway.physics.memory import MemoryUse, largest_batch, memory_use
+from headway.physics.memory import MemoryUse, memory_use
 from headway.physics.step import decode_step
-from headway.serving.candidates import layouts
-from headway.serving.deployments import CHUNKS, Evaluated, Serving, colocated, separated
+from headway.serving.deployments import Evaluated, Serving, colocated, separated
+from headway.serving.infeasible import broken, no_room
 from headway.serving.pareto import front, front_2d
 from headway.serving.workload import Prices, Workload
 
@@ -239,7 +239,7 @@ def plan(
         )
 
     if not runs:
-        return result(_no_room(s), (), None)
+        return result(no_room(s), (), None)
     good = [np.flatnonzero((e.ttft <= workload.ttft) & (e.tpot <= workload.tpot)) for e in runs]
     if not any(g.size for g in good):
         return result(*_nearest(s, runs, paid))
@@ -250,7 +250,7 @@ def plan(
             chosen += [(run, int(index[i])) for i in front_2d(1.0 / run.tpot[index], 1.0 / rate)]
     speed = np.array([1.0 / e.tpot[i] for e, i in chosen])
     cost = np.array([e.chips[i] / e.requests_per_second[i] for e, i in chosen])
-    plans = tuple(_plan(s, paid, *chosen[k]) for k in front_2d(speed, cost))
+    plans = _plans(s, paid, [chosen[k] for k in front_2d(speed, cost)])
     return result("", plans, None)
 
 
@@ -301,33 +301,54 @@ def representative(plans: tuple[Plan, ...], most: int = 10) -> tuple[Plan, ...]:
     return tuple(sorted((ordered[i] for i in picked), key=lambda p: p.tpot_s))
 
 
-def _plan(s: Serving, prices: Prices, run: Evaluated, i: int) -> Plan:
-    """All figures of one evaluated deployment."""
+def _plans(s: Serving, prices: Prices, chosen: list[tuple[Evaluated, int]]) -> tuple[Plan, ...]:
+    """All figures of evaluated deployments; where time and memory go is looked up for all of them in one pass."""
+    layout = Layout(
+        *(np.array([np.ravel(getattr(run.layout, f.name))[i] for run, i in chosen], dtype=int) for f in fields(Layout))
+    )
+    batch, chunk = (np.array([float(getattr(run, name)[i]) for run, i in chosen]) for name in ("batch", "chunk"))
+    step = decode_step(
+        s.model,
+        s.system,
+        layout,
+        batch,
+        s.workload.mean_context,
+        precision=s.precision,
+        efficiency=s.efficiency,
+        draft=s.workload.draft,
+        acceptance=s.workload.acceptance,
+    )
+    use = memory_use(s.model, s.system, layout, batch, s.workload.mean_context, new_tokens=chunk, precision=s.precision)
+    kinds = [np.broadcast_to(getattr(use, f.name), batch.shape) for f in fields(MemoryUse)]
+    spent = {name: np.broadcast_to(value, batch.shape) for name, value in step.breakdown().items()}
+    binding = np.broadcast_to(step.binding, batch.shape)
+    return tuple(
+        _plan(
+            s,
+            prices,
+            *one,
+            MemoryUse(*(float(kind[k]) for kind in kinds)),
+            str(binding[k]),
+            tuple((name, float(value[k])) for name, value in spent.items()),
+        )
+        for k, one in enumerate(chosen)
+    )
+
+
+def _plan(
+    s: Serving,
+    prices: Prices,
+    run: Evaluated,
+    i: int,
+    use: MemoryUse,
+    binding: str,
+    breakdown: tuple[tuple[str, float], ...],
+) -> Plan:
     w, layout = s.workload, run.layout.at(i)
     rate, chips = float(run.requests_per_second[i]), float(run.chips[i])
     usd_per_request = chips * prices.usd_per_chip_second(watts_per_chip(s.system)) / rate
     fresh, old = float(run.prefill_share[i]), float(run.cached_share[i])
     out = rate * w.osl
-    step = decode_step(
-        s.model,
-        s.system,
-        layout,
-        float(run.batch[i]),
-        w.mean_context,
-        precision=s.precision,
-        efficiency=s.efficiency,
-        draft=w.draft,
-        acceptance=w.acceptance,
-    )
-    use = memory_use(
-        s.model,
-        s.system,
-        layout,
-        float(run.batch[i]),
-        w.mean_context,
-        new_tokens=float(run.chunk[i]),
-        precision=s.precision,
-    )
     return Plan(
         system=s.system.name,
         mode="separate" if run.separate else "colocated",
@@ -350,29 +371,8 @@ def _plan(s: Serving, prices: Prices, run: Evaluated, i: int) -> Plan:
         usd_per_mtok_output=usd_per_request * (1.0 - fresh - old) / w.osl * PER_MILLION,
         joules_per_token=watts_per_chip(s.system) * chips / out,
         memory=use,
-        binding=str(step.binding),
-        breakdown=tuple((name, float(np.max(value))) for name, value in step.breakdown().items()),
-    )
-
-
-def _no_room(s: Serving) -> str:
-    """Which memory is short on the layout that comes nearest."""
-    every = layouts(s.model, s.system, s.chips)
-    use = memory_use(
-        s.model, s.system, every, every.dp, s.workload.mean_context, new_tokens=CHUNKS[-1], precision=s.precision
-    )
-    best = int(np.argmin(use.total))
-    fields = ("weights", "kv", "activations", "reserve", "capacity")
-    one = MemoryUse(*(float(np.ravel(np.broadcast_to(getattr(use, f), np.shape(use.total)))[best]) for f in fields))
-    room = largest_batch(
-        s.model, s.system, every, s.workload.mean_context, new_tokens=CHUNKS[-1], precision=s.precision
-    )
-    if np.any(np.asarray(room) >= 1):
-        return "no deployment keeps up with its own prefill: every chunk size leaves too little time for decode"
-    missing = float(one.excess) / float(one.capacity)
-    return (
-        f"does not fit on {s.chips} chips of {s.system.name}: {one.reason()} on {every.at(best).label()}, "
-        f"{missing:.0%} over"
+        binding=binding,
+        breakdown=breakdown,
     )
 
 
@@ -384,17 +384,11 @@ def _nearest(s: Serving, runs: list[Evaluated], prices: Prices) -> tuple[str, tu
         over = np.maximum(run.ttft / w.ttft, run.tpot / w.tpot)
         misses.append((float(np.min(over)), run, int(np.argmin(over))))
     _, run, i = min(misses, key=lambda m: m[0])
-    best = _plan(s, prices, run, i)
-    alone = [_broken("TTFT", float(min(np.min(r.ttft) for r in runs)), w.ttft)]
-    alone.append(_broken("TPOT", float(min(np.min(r.tpot) for r in runs)), w.tpot))
+    best = _plans(s, prices, [(run, i)])[0]
+    alone = [broken("TTFT", float(min(np.min(r.ttft) for r in runs)), w.ttft)]
+    alone.append(broken("TPOT", float(min(np.min(r.tpot) for r in runs)), w.tpot))
     said = "; ".join(a for a in alone if a)
     if not said:
-        both = [_broken("TTFT", best.ttft_s, w.ttft), _broken("TPOT", best.tpot_s, w.tpot)]
+        both = [broken("TTFT", best.ttft_s, w.ttft), broken("TPOT", best.tpot_s, w.tpot)]
         said = "each limit can be met, not both at once: nearest " + " and ".join(b for b in both if b)
     return said, (), best
-
-
-def _broken(name: str, seconds: float, limit: float) -> str:
-    if seconds <= limit:
-        return ""
-    return f"{name} at best {seconds * 1e3:.4g} ms, {seconds / limit - 1.0:.0%} over the limit of {limit * 1e3:.4g} ms"

@@ -255,11 +255,17 @@ def price_tiers(
     chip_s = float(recompute_cost(model.active_params, peak, 1.0))
     size = kv_bytes_per_token(model)
     rows = [(f"HBM of {system.name}", rent / system.chip.hbm_bytes, system.chip.hbm_bytes, system.chip.hbm_bandwidth)]
-    rows += [(d.name, _rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
+    rows += [(d.name, device_rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
     return tuple(_tier(trace, reuse, size, again, chip_s, *row) for row in rows)
 
 
-def _rent(device: StorageDevice) -> float:
+def device_rent(device: StorageDevice) -> float:
+    """Rent of a byte of a device that is bought and written off in a straight line [$/(B s)].
+
+    >>> from headway.facts.storage import storage
+    >>> round(device_rent(storage("hdd-24tb")) * 1e12 * 3600, 6)
+    0.000753
+    """
     return float(owned_usd_per_byte_second(media_price(device.technology).usd_per_byte))
 
 

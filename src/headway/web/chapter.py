@@ -179,23 +179,27 @@ class Series:
     x, y : sequence of float
         Points; empty where `measure` is given. A gap is a NaN.
     measure : Measure, optional
-    kind : {"line", "points", "steps"}
+    kind : {"line", "points", "steps", "band"}
+        A band lies between `y` and `top`.
     strong : bool
         The curve that the chapter is about: drawn heavier.
     details : tuple of tuple of Bars
         One entry per point, shown where a point is opened.
     labels : tuple of str
         One name per point, for its read-out.
+    top : sequence of float
+        Upper edge of a band.
     """
 
     name: str
     x: Sequence[float] = ()
     y: Sequence[float] = ()
     measure: Measure | None = None
-    kind: Literal["line", "points", "steps"] = "line"
+    kind: Literal["line", "points", "steps", "band"] = "line"
     strong: bool = False
     details: tuple[tuple[Bars, ...], ...] = ()
     labels: tuple[str, ...] = ()
+    top: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +287,7 @@ class Chapter:
     answer : function
         From the values of the controls (numbers in SI units, names) to an :class:`Answer`.
     order : int
-        Place in the table of contents, lowest first.
+        Place in its part of the table of contents, lowest first; a part stands where its first chapter does.
     part : str
         Heading in the table of contents.
     """

@@ -1,4 +1,4 @@
-"""A plan from the fields of a request; the object is the one that ``headway plan --json`` prints."""
+"""Layouts from controls, and a plan from the fields of a request: what ``headway plan --json`` prints."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from headway.facts.errors import InputError, unknown
+from headway.facts.model import Model
 from headway.facts.models import model
 from headway.facts.plain import to_json
 from headway.facts.systems import system
 from headway.facts.units import parse
+from headway.physics.layout import Layout, fitting_layout
 from headway.serving.document import plans_document
 from headway.serving.plan import PlanResult, default_prices, plan
 from headway.serving.workload import Workload
@@ -37,6 +39,15 @@ def searched(
     box = system(where)
     work = Workload(isl, osl, cache_hit, ttft=ttft, tpot=tpot)
     return plan(model(name), box, work, prices=default_prices(box), chips=chips)
+
+
+def layout_of(what: Model, tp: float, dp: float, ep: float) -> tuple[Layout, tuple[str, ...]]:
+    """The layout of three controls that the model can take, and a note where it is not the one asked for."""
+    asked = Layout(tp=int(tp), dp=int(dp), ep=int(ep))
+    found = fitting_layout(what, asked)
+    if found == asked:
+        return found, ()
+    return found, (f"Shown for {found.label()}: {what.name} cannot be split as {asked.label()}.",)
 
 
 def _number(name: str, dimension: str, default: float | None, given: Any) -> float | None:

@@ -7,8 +7,10 @@ from typing import Any
 
 from headway import __version__
 from headway.facts.dimensions import DIMENSIONS
+from headway.facts.errors import MissingExtraError
 from headway.facts.plain import to_json
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Measure, Number, Series, Table, unit_of
+from headway.web.mathml import mathml
 from headway.web.registry import chapter, chapters
 
 API_VERSION = "1"
@@ -88,6 +90,7 @@ def _series(series: Series) -> dict[str, Any]:
         "strong": series.strong,
         "x": to_json(series.x),
         "y": to_json(series.y),
+        "top": to_json(series.top),
         "measure": None if series.measure is None else _measure(series.measure),
         "labels": list(series.labels),
         "details": [_bars(d) for d in series.details],
@@ -136,6 +139,7 @@ def answer_document(one: Chapter, values: dict[str, Any], answer: Answer) -> dic
         "charts": [_chart(c) for c in answer.charts],
         "tables": [_table(t) for t in answer.tables],
         "equations": list(answer.equations),
+        "mathml": [mathml(line) for line in answer.equations],
         "notes": list(answer.notes),
         "sources": list(answer.sources),
         "command": answer.command or own_command(one),
@@ -161,5 +165,10 @@ def ask(name: str, given: dict[str, str]) -> tuple[Chapter, dict[str, Any], Answ
 
 
 def answered(name: str, given: dict[str, str]) -> dict[str, Any]:
-    """The answer of a chapter as plain data."""
-    return answer_document(*ask(name, given))
+    """The answer of a chapter as plain data; where a package is missing, which one and what mends it."""
+    try:
+        return answer_document(*ask(name, given))
+    except MissingExtraError as error:
+        one = chapter(name)
+        said = Number("missing", "Not installed", str(error), "", "the rest of the board works without it")
+        return answer_document(one, one.read(given), Answer((said,)))

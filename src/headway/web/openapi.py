@@ -102,7 +102,7 @@ def _paths() -> dict[str, Any]:
 @cache
 def openapi() -> dict[str, Any]:
     """The whole document, OpenAPI 3.1."""
-    lists = ("headlines", "charts", "tables", "equations", "notes", "sources")
+    lists = ("headlines", "charts", "tables", "equations", "mathml", "notes", "sources")
     answer = {
         "type": "object",
         "required": ["chapter", "api", "values", *lists, "command"],

@@ -17,7 +17,10 @@ from headway.web.document import answered, boot_document
 from headway.web.registry import chapter, chapters
 
 CLAIMS = "claims"
-_MODULES = ("units.js", "terms.js", "dom.js", "chart.js", "exports.js", "controls.js", "view.js", "claims.js", "app.js")
+_MODULES = (
+    *("units.js", "terms.js", "dom.js", "curves.js", "readout.js", "chart.js"),
+    *("exports.js", "controls.js", "view.js", "claims.js", "app.js"),
+)
 _ALONE = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
     "base-uri 'none'; form-action 'none'"
@@ -45,14 +48,11 @@ def _data(value: Any) -> str:
 
 
 def _contents(current: str) -> str:
-    rows = []
-    part = ""
+    parts: dict[str, list[str]] = {}
     for one in chapters().values():
-        if one.part != part:
-            part = one.part
-            rows.append(f'<li class="part">{escape(part)}</li>')
-        rows.append(_entry(one.id, one.title, current))
-    rows += ['<li class="part">Check</li>', _entry(CLAIMS, "Claims", current)]
+        parts.setdefault(one.part, []).append(_entry(one.id, one.title, current))
+    parts.setdefault("Check", []).append(_entry(CLAIMS, "Claims", current))
+    rows = (f"<li><span>{escape(part)}</span><ul>{''.join(rows)}</ul></li>" for part, rows in parts.items())
     return f'<nav aria-label="Contents"><ul>{"".join(rows)}</ul></nav>'
 
 

@@ -14,10 +14,14 @@ from headway.web.chapter import Chapter
 
 @cache
 def chapters() -> MappingProxyType[str, Chapter]:
-    """All chapters by id, in the order of the table of contents."""
+    """All chapters by id, in the order of the table of contents: part by part, each where its first chapter is."""
     modules = (importlib.import_module(f"{folder.__name__}.{m.name}") for m in pkgutil.iter_modules(folder.__path__))
     found = [module.CHAPTER for module in modules if hasattr(module, "CHAPTER")]
-    return MappingProxyType({one.id: one for one in sorted(found, key=lambda one: (one.order, one.id))})
+    first: dict[str, int] = {}
+    for one in found:
+        first[one.part] = min(one.order, first.get(one.part, one.order))
+    ordered = sorted(found, key=lambda one: (first[one.part], one.part, one.order, one.id))
+    return MappingProxyType({one.id: one for one in ordered})
 
 
 def chapter(name: str) -> Chapter:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import files
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -11,8 +13,11 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
+from headway.facts.errors import HeadwayError
 from headway.web import api, page
+from headway.web.document import answered
 from headway.web.guard import Guard
+from headway.web.registry import chapters
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,6 +63,21 @@ async def _export(request: Request) -> Response:
     html = await run_in_threadpool(make)
     where = {"content-disposition": f'attachment; filename="headway-{name}.html"'}
     return Response(html, media_type="text/html", headers=where)
+
+
+def warm(pause_s: float = 0.05) -> None:
+    """Answer every chapter once at its start values, so that its first reader does not wait for imports.
+
+    Parameters
+    ----------
+    pause_s : float
+        Rest after each, which leaves the processor to the requests that come meanwhile [s].
+    """
+    for name in chapters():
+        # A chapter that fails says so to whoever opens it.
+        with suppress(HeadwayError):
+            answered(name, {})
+        sleep(pause_s)
 
 
 def app(host: str = "127.0.0.1") -> Starlette:

@@ -8,10 +8,10 @@ from headway.facts.models import model, model_names
 from headway.facts.systems import system, system_names
 from headway.physics.blackboard import decode_terms
 from headway.physics.fleet import usd_per_mtok
-from headway.physics.layout import Layout
 from headway.physics.memory import largest_batch
 from headway.serving.plan import default_prices
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Measure, Number, Series, Values
+from headway.web.deployments import layout_of
 
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
@@ -23,7 +23,7 @@ CONTROLS = (
     Control(
         "context",
         "Context of each",
-        8192.0,
+        2048.0,
         "tokens",
         low=1,
         high=1e6,
@@ -37,7 +37,7 @@ CACHE = ("kv", "state")
 def answer(values: Values) -> Answer:
     """Give the pass as terms: the page evaluates them along batch while a slider moves."""
     what, where = model(values["model"]), system(values["system"])
-    layout = Layout(tp=int(values["tp"]), dp=int(values["dp"]), ep=int(values["ep"]))
+    layout, said = layout_of(what, values["tp"], values["dp"], values["ep"])
     chips = layout.chips
     terms = decode_terms(what, where, layout)
     weights = tuple(dict.fromkeys(t.label for t in terms.terms if t.label not in CACHE))
@@ -112,7 +112,7 @@ def answer(values: Values) -> Answer:
         tuple(headlines),
         tuple(charts),
         equations=("t(B) = max( 2 B N_active / F ,  (N_total w + B L k) / BW )", "cost = rent · t(B) / B"),
-        notes=terms.assumptions,
+        notes=(*said, *terms.assumptions),
         sources=tuple(s.text for s in what.sources),
     )
 
@@ -124,4 +124,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=10,
+    part="Serving",
 )

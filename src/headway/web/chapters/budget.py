@@ -100,4 +100,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=82,
+    part="Training",
 )

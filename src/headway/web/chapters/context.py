@@ -104,5 +104,6 @@ CHAPTER = Chapter(
     "Where does the cache take over, and what would 100 million tokens take?",
     CONTROLS,
     answer,
-    order=70,
+    order=62,
+    part="Memory",
 )

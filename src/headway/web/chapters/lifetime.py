@@ -83,4 +83,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=80,
+    part="Training",
 )

@@ -72,4 +72,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=30,
+    part="Serving",
 )

@@ -95,4 +95,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=50,
+    part="The rack",
 )

@@ -95,5 +95,6 @@ CHAPTER = Chapter(
     "When does a cached prompt pay, and what does its price say about the memory behind it?",
     CONTROLS,
     answer,
-    order=75,
+    order=68,
+    part="Prices",
 )

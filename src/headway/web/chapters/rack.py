@@ -106,4 +106,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=40,
+    part="The rack",
 )

@@ -102,5 +102,6 @@ CHAPTER = Chapter(
     "What do ciphers and networks share, and what does keeping no activations cost?",
     CONTROLS,
     answer,
-    order=70,
+    order=84,
+    part="Training",
 )

@@ -119,4 +119,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=52,
+    part="The rack",
 )

@@ -67,4 +67,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=66,
+    part="Prices",
 )

@@ -109,4 +109,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=140,
+    part="Decide",
 )

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from headway.physics.trains import full_train_wait, train_schedule
-from headway.web.chapter import Answer, Axis, Chapter, Chart, Column, Control, Number, Series, Table, Values
+from headway.web.chapter import Answer, Axis, Chapter, Chart, Column, Control, Marker, Number, Series, Table, Values
 
 CONTROLS = (
     Control("period", "Time between departures", 0.02, "seconds", low=1e-3, high=1.0),
@@ -15,7 +15,7 @@ CONTROLS = (
     Control("load", "Load: arrivals over seats", 0.9, "fraction", low=0.05, high=0.98, log=False),
 )
 LEVELS = (0.5, 0.9, 0.99)
-LOADS = tuple(float(v) for v in np.linspace(0.05, 0.98, 16))
+LOADS = tuple(float(v) for v in 1.0 - np.geomspace(0.95, 0.02, 20))
 
 
 @lru_cache(maxsize=64)
@@ -50,6 +50,7 @@ def answer(values: Values) -> Answer:
                     Series("mean", LOADS, mean, strong=True),
                     *(Series(f"{level:.0%}", LOADS, quantiles[i]) for i, level in enumerate(LEVELS)),
                 ),
+                (Marker(load, "this load"),),
                 about="With free seats the wait is half a period; near a full train it grows without bound.",
             ),
         ),
@@ -74,4 +75,5 @@ CHAPTER = Chapter(
     CONTROLS,
     answer,
     order=20,
+    part="Serving",
 )

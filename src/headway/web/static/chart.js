@@ -1,149 +1,18 @@
-// SVG charts: axes, log scales, hover and keyboard read-outs, text alternatives.
+// SVG charts: axes, curves, legends, text alternatives.
 
+import { apart, lines, outline, path, scale } from './curves.js';
 import { h, patch, s } from './dom.js';
+import { follow } from './readout.js';
 import { binding, read } from './terms.js';
-import { show, unitOf } from './units.js';
+import { show } from './units.js';
 
 /**
- * @typedef {import('./terms.js').Measure} Measure
  * @typedef {import('./terms.js').Place} Place
- * @typedef {{title: string, dimension: string, parts: [string, number][]}} Bars
- * @typedef {{label: string, dimension: string, log: boolean, low: number | null, high: number | null}} Axis
- * @typedef {{name: string, kind: 'line' | 'points' | 'steps', strong: boolean, x: (number | null)[],
- *   y: (number | null)[], measure: Measure | null, labels: string[], details: Bars[][]}} Series
- * @typedef {{key: string, title: string, about: string, over: '' | 'batch' | 'context' | 'tokens', x: Axis, y: Axis,
- *   series: Series[], markers: {x: number, label: string}[]}} Chart
- * @typedef {{name: string, kind: string, strong: boolean, xs: number[], ys: number[], source: Series}} Line
- * @typedef {{at: number[], ticks: number[], of: (v: number) => number, back: (p: number) => number}} Scale
+ * @typedef {import('./curves.js').Series} Series
+ * @typedef {import('./curves.js').Chart} Chart
+ * @typedef {import('./curves.js').Line} Line
+ * @typedef {import('./curves.js').Scale} Scale
  */
-
-const SAMPLES = 120;
-
-/** The last line of each series: one along an axis is evaluated again only where another variable has moved. @type {WeakMap<Series, {key: string, line: Line}>} */
-const LINES = new WeakMap();
-
-/** @param {Chart} chart @param {Place} place @returns {Line[]} */
-export function lines(chart, place) {
-  const key = chart.over ? JSON.stringify({ ...place, [chart.over]: 0 }) : '';
-  return chart.series.map((series) => {
-    const known = LINES.get(series);
-    if (known && (known.key === key || !series.measure)) return known.line;
-    const line = evaluated(chart, series, place);
-    LINES.set(series, { key, line });
-    return line;
-  });
-}
-
-/** @param {Chart} chart @param {Series} series @param {Place} place @returns {Line} */
-function evaluated(chart, series, place) {
-  const measure = series.measure;
-  if (measure && chart.over) {
-    const xs = grid(chart.x);
-    const over = chart.over;
-    const at = { ...place };
-    const ys = xs.map((x) => {
-      at[over] = x;
-      return Number(read(measure, at));
-    });
-    return { ...series, xs, ys, source: series };
-  }
-  const xs = series.x.map((v) => (v === null ? NaN : v));
-  const ys = series.y.map((v) => (v === null ? NaN : v));
-  return { ...series, xs, ys, source: series };
-}
-
-/** @param {Axis} axis */
-function grid(axis) {
-  const low = axis.low ?? 1;
-  const high = axis.high ?? 1;
-  return Array.from({ length: SAMPLES }, (_, i) => {
-    const share = i / (SAMPLES - 1);
-    return axis.log ? low * (high / low) ** share : low + (high - low) * share;
-  });
-}
-
-/** @param {number} low @param {number} high @param {number} most */
-function linearTicks(low, high, most) {
-  const rough = (high - low) / most || 1;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((v) => v >= rough) || rough;
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step);
-  return found;
-}
-
-/** @param {number} low @param {number} high @param {number} most */
-function logTicks(low, high, most) {
-  const first = Math.floor(Math.log10(low) + 1e-9);
-  const last = Math.ceil(Math.log10(high) - 1e-9);
-  const decades = Math.log10(high / low);
-  const factors = decades <= 0.8 ? [1, 1.5, 2, 3, 4, 5, 7] : decades <= 2 ? [1, 2, 5] : decades <= 3 ? [1, 3] : [1];
-  const stride = Math.max(1, Math.ceil(decades / most));
-  const found = [];
-  for (let p = first; p <= last; p++) {
-    if (decades > 3 && (p - first) % stride) continue;
-    for (const f of factors) {
-      const v = Number(`${f}e${p}`);
-      if (v >= low * (1 - 1e-9) && v <= high * (1 + 1e-9)) found.push(v);
-    }
-  }
-  return found;
-}
-
-/** @param {Axis} axis @param {number[]} values @param {number} from @param {number} to @param {number} most @returns {Scale} */
-function scale(axis, values, from, to, most) {
-  const good = values.filter((v) => Number.isFinite(v) && (!axis.log || v > 0));
-  let low = axis.low ?? Math.min(...(good.length ? good : [axis.log ? 1 : 0]));
-  let high = axis.high ?? Math.max(...(good.length ? good : [1]));
-  if (axis.log) {
-    if (axis.low === null) low /= 1.15;
-    if (axis.high === null) high *= 1.15;
-    if (high / low < 1.5) [low, high] = [low / 1.5, high * 1.5];
-  } else {
-    const pad = (high - low || Math.abs(high) || 1) * 0.06;
-    if (axis.low === null) low = low >= 0 && low < 0.4 * high ? 0 : low - pad;
-    if (axis.high === null) high += pad;
-  }
-  const move = axis.log ? Math.log : (/** @type {number} */ v) => v;
-  const [a, b] = [move(low), move(high)];
-  return {
-    at: [low, high],
-    ticks: axis.log ? logTicks(low, high, most) : linearTicks(low, high, most),
-    of: (v) => from + ((move(v) - a) / (b - a)) * (to - from),
-    back: (p) => {
-      const v = a + ((p - from) / (to - from)) * (b - a);
-      return axis.log ? Math.exp(v) : v;
-    },
-  };
-}
-
-/** @param {Line} line @param {Scale} x @param {Scale} y */
-function path(line, x, y) {
-  let d = '';
-  let pen = false;
-  line.xs.forEach((v, i) => {
-    const [px, py] = [x.of(v), y.of(line.ys[i])];
-    if (!Number.isFinite(px) || !Number.isFinite(py)) {
-      pen = false;
-      return;
-    }
-    if (line.kind === 'steps' && pen) d += `H${px.toFixed(1)}`;
-    d += `${pen ? 'L' : 'M'}${px.toFixed(1)} ${py.toFixed(1)}`;
-    pen = true;
-  });
-  return d;
-}
-
-/** Labels at the right end, moved apart. @param {{y: number}[]} labels @param {number} gap @param {number} low @param {number} high */
-function apart(labels, gap, low, high) {
-  labels.sort((a, b) => a.y - b.y);
-  for (let i = 1; i < labels.length; i++) labels[i].y = Math.max(labels[i].y, labels[i - 1].y + gap);
-  let floor = high;
-  for (let i = labels.length - 1; i >= 0; i--) {
-    labels[i].y = Math.min(labels[i].y, floor);
-    floor = labels[i].y - gap;
-  }
-}
 
 /**
  * @typedef {import('./dom.js').Shape} Shape
@@ -193,7 +62,7 @@ export function draw(host, chart, place, options) {
 /** @param {Chart} chart @param {Place} place @param {Line[]} found @param {number} width @returns {View} */
 function look(chart, place, found, width) {
   const direct = width >= 520 && chart.series.length > 1 && chart.series.every((one) => one.kind !== 'points');
-  const [all, every] = [found.flatMap((l) => l.xs), found.flatMap((l) => l.ys)];
+  const [all, every] = [found.flatMap((l) => l.xs), found.flatMap((l) => [...l.ys, ...l.tops])];
   const tall = scale(chart.y, every, 1, 0, 6).ticks;
   const margin = 18 + 6.7 * Math.max(3, ...tall.map((t) => show(t, chart.y.dimension, 3).length));
   const height = Math.round(Math.min(400, Math.max(250, width * 0.52)));
@@ -243,10 +112,10 @@ function gridShapes({ width, height, box, x, y }) {
 }
 
 /** @param {View} view @returns {Shape[]} */
-function tickShapes({ chart, height, box, x, y }) {
+function tickShapes({ chart, width, height, box, x, y }) {
   return [
     ...y.ticks.map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: box.left - 8, y: y.of(t) + 4, 'text-anchor': 'end', text: show(t, chart.y.dimension, 3) }])),
-    ...readable(chart, x).map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: x.of(t), y: height - box.bottom + 19, 'text-anchor': 'middle', text: show(t, chart.x.dimension, 3) }])),
+    ...readable(chart, x).map((t) => /** @type {Shape} */ (['text', { class: 'tick', x: Math.min(x.of(t), width - 4 - 3.4 * show(t, chart.x.dimension, 3).length), y: height - box.bottom + 19, 'text-anchor': 'middle', text: show(t, chart.x.dimension, 3) }])),
   ];
 }
 
@@ -289,14 +158,17 @@ function markerShapes({ chart, found, width, height, box, x, y }) {
 
 /** @param {View} view @returns {Shape[]} */
 function curveShapes({ found, x, y }) {
-  return found.flatMap((line, index) => {
+  const bands = found.flatMap((line, index) => (line.kind === 'band' ? [/** @type {Shape} */ (['path', { class: `band t${index % 6}`, d: outline(line, x, y) }])] : []));
+  const curves = found.flatMap((line, index) => {
     const kind = `s${index % 6}${line.strong ? ' strong' : ''}`;
+    if (line.kind === 'band') return [];
     if (line.kind !== 'points') return [/** @type {Shape} */ (['path', { class: `line ${kind}`, d: path(line, x, y) }])];
     return line.xs.flatMap((v, i) => {
       const [cx, cy] = [x.of(v), y.of(line.ys[i])];
       return Number.isFinite(cx) && Number.isFinite(cy) ? [dot(index, cx, cy, { class: `point ${kind}`, 'data-line': index, 'data-point': i })] : [];
     });
   });
+  return [...bands, ...curves];
 }
 
 /** @param {View} view @returns {Shape[]} */
@@ -305,7 +177,7 @@ function labelShapes({ chart, found, direct, width, height, box, y }) {
   /** @type {{y: number, text: string, index: number}[]} */
   const labels = [];
   found.forEach((line, index) => {
-    const end = line.ys.findLast((v) => Number.isFinite(v) && (!chart.y.log || v > 0));
+    const end = (line.tops.length ? line.tops : line.ys).findLast((v) => Number.isFinite(v) && (!chart.y.log || v > 0));
     if (end !== undefined) labels.push({ y: y.of(end) + 4, text: line.name, index });
   });
   apart(labels, 15, box.top + 6, height - box.bottom);
@@ -356,6 +228,7 @@ function strip(chart, found, place, x, box) {
 /** @param {Line[]} found */
 function legend(found) {
   return h('ul', { class: 'legend' }, found.map((line, i) => {
+    if (line.kind === 'band') return h('li', {}, [s('svg', { width: 22, height: 12, 'aria-hidden': 'true' }, [s('rect', { class: `band t${i % 6}`, width: 22, height: 12 })]), line.name]);
     const mark = line.kind === 'points' ? s(...dot(i, 11, 6, { class: `point s${i % 6}` })) : s('path', { class: `line s${i % 6}${line.strong ? ' strong' : ''}`, d: 'M0 6H22' });
     return h('li', {}, [s('svg', { width: 22, height: 12, 'aria-hidden': 'true' }, [mark]), line.name]);
   }));
@@ -364,115 +237,10 @@ function legend(found) {
 /** @param {Chart} chart @param {Line[]} found @param {Place} place */
 function summary(chart, found, place) {
   const texts = found.slice(0, 6).map((line) => {
-    const good = line.ys.filter((v) => Number.isFinite(v));
+    const good = [...line.ys, ...line.tops].filter((v) => Number.isFinite(v));
     if (!good.length) return `${line.name}: no values`;
     return `${line.name}: ${show(Math.min(...good), chart.y.dimension, 3)} to ${show(Math.max(...good), chart.y.dimension, 3)}`;
   });
   const at = chart.over ? ` Set to ${show(place[chart.over], chart.x.dimension, 3)}.` : '';
   return `${chart.y.label} against ${chart.x.label}. ${texts.join('; ')}.${at}`;
-}
-
-/**
- * Read-outs under the pointer and by the arrow keys; gives what to call when the curves have moved.
- * @param {Drawing} drawing
- */
-function follow(drawing) {
-  const { svg, note } = drawing;
-  const cursor = drawing.layers.cursor;
-  /** @type {{line: Line, i: number, px: number, py: number}[]} */
-  let spots = [];
-  /** @type {number[]} */
-  let stops = [];
-  let cloud = false;
-  let count = -1;
-  let index = -1;
-
-  function ready() {
-    if (count >= 0) return;
-    const { found, x, y } = drawing.view;
-    cloud = found.some((l) => l.kind === 'points');
-    spots = cloud ? found.flatMap((line) => line.xs.map((v, i) => ({ line, i, px: x.of(v), py: y.of(line.ys[i]) }))).filter((p) => Number.isFinite(p.px + p.py)).sort((a, b) => a.px - b.px) : [];
-    stops = cloud ? [] : [...new Set(found.flatMap((l) => l.xs))].filter((v) => Number.isFinite(v)).sort((a, b) => a - b);
-    count = cloud ? spots.length : stops.length;
-  }
-
-  function clear() {
-    if (cursor.firstChild) cursor.replaceChildren();
-    if (note.firstChild) note.replaceChildren();
-    index = -1;
-  }
-
-  /** @param {number} next */
-  function to(next) {
-    if (!count) return;
-    const { chart, found, place, x, y, box, height } = drawing.view;
-    index = Math.min(Math.max(next, 0), count - 1);
-    if (cloud) {
-      const p = spots[index];
-      cursor.replaceChildren(s('circle', { class: 'ring', cx: p.px, cy: p.py, r: 9 }));
-      note.replaceChildren(h('b', { text: p.line.source.labels[p.i] || p.line.name }), ` ${p.line.name}: ${show(p.line.xs[p.i], chart.x.dimension, 3)}, ${show(p.line.ys[p.i], chart.y.dimension, 3)}`);
-      return;
-    }
-    const v = stops[index];
-    const over = chart.over;
-    const px = x.of(v);
-    const marks = [s('line', { class: 'rule', x1: px, x2: px, y1: box.top, y2: height - box.bottom })];
-    const main = found.find((l) => l.strong)?.source.measure;
-    const binds = main && over && chart.series.length > 1 ? binding(main.terms, { ...place, [over]: v }) : '';
-    const said = [h('b', { text: show(v, chart.x.dimension, 3) })];
-    found.forEach((line, i) => {
-      const at = line.xs.indexOf(v);
-      const py = at < 0 ? NaN : y.of(line.ys[at]);
-      if (!Number.isFinite(py)) return;
-      marks.push(s('circle', { class: `spot t${i % 6}`, cx: px, cy: py, r: 3.5 }));
-      said.push(h('span', { class: `t${i % 6}`, text: `${line.name} ${show(line.ys[at], chart.y.dimension, 3)}` }));
-    });
-    if (binds) said.push(h('em', { text: `${binds} binds` }));
-    cursor.replaceChildren(...marks);
-    note.replaceChildren(...said);
-  }
-  svg.addEventListener('pointermove', (event) => {
-    ready();
-    const { width, height, x } = drawing.view;
-    const frame = svg.getBoundingClientRect();
-    const px = ((event.clientX - frame.left) / frame.width) * width;
-    const py = ((event.clientY - frame.top) / frame.height) * height;
-    let best = 0;
-    let least = Infinity;
-    for (let i = 0; i < count; i++) {
-      const gap = cloud ? Math.hypot(spots[i].px - px, spots[i].py - py) : Math.abs(x.of(stops[i]) - px);
-      if (gap < least) [best, least] = [i, gap];
-    }
-    to(best);
-  });
-  svg.addEventListener('pointerleave', clear);
-  svg.addEventListener('click', (event) => {
-    const { line, point } = /** @type {SVGElement} */ (event.target).dataset;
-    if (line && point) drawing.open?.(drawing.view.found[Number(line)].source, Number(point));
-  });
-  svg.addEventListener('keydown', (event) => {
-    ready();
-    const moves = { ArrowRight: 1, ArrowLeft: -1, PageUp: 10, PageDown: -10, Home: -count, End: count };
-    const move = moves[/** @type {keyof typeof moves} */ (event.key)];
-    if (move !== undefined) {
-      event.preventDefault();
-      to(index < 0 && move > 0 ? move - 1 : index + move);
-    } else if (event.key === 'Enter' && cloud && index >= 0) {
-      drawing.open?.(spots[index].line.source, spots[index].i);
-    } else if (event.key === 'Escape') {
-      clear();
-    }
-  });
-  return () => {
-    count = -1;
-    clear();
-  };
-}
-
-/** Rows of a chart for its table and its CSV. @param {Chart} chart @param {Place} place @returns {string[][]} */
-export function rows(chart, place) {
-  const unit = (/** @type {Axis} */ axis) => (unitOf(axis.dimension) && unitOf(axis.dimension) !== '1' ? ` [${unitOf(axis.dimension)}]` : '');
-  const head = ['series', 'point', chart.x.label + unit(chart.x), chart.y.label + unit(chart.y)];
-  const body = lines(chart, place).flatMap((line) => line.xs.map((v, i) => [line.name, line.source.labels[i] || '', String(v), Number.isFinite(line.ys[i]) ? String(line.ys[i]) : '']));
-  return [head, ...body];
 }

@@ -1,6 +1,6 @@
 // Files made in the page: SVG and PNG of a chart, CSV of its numbers.
 
-import { rows } from './chart.js';
+import { rows } from './curves.js';
 import { s } from './dom.js';
 
 const KEPT = ['fill', 'stroke', 'stroke-width', 'stroke-dasharray', 'stroke-linecap', 'font-family', 'font-size', 'font-weight', 'opacity', 'text-anchor', 'fill-opacity', 'paint-order'];
@@ -60,7 +60,7 @@ function cell(text) {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** @param {import('./chart.js').Chart} chart @param {import('./terms.js').Place} place @param {string} name */
+/** @param {import('./curves.js').Chart} chart @param {import('./terms.js').Place} place @param {string} name */
 export function saveCsv(chart, place, name) {
   const text = rows(chart, place).map((row) => row.map(cell).join(',')).join('\n');
   save(new Blob([`${text}\n`], { type: 'text/csv' }), `${name}.csv`);

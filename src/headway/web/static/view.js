@@ -1,7 +1,8 @@
 // One chapter: controls, headlines, charts, tables; live controls are evaluated here, the rest is asked for.
 
-import { draw, rows } from './chart.js';
+import { draw } from './chart.js';
 import { form } from './controls.js';
+import { rows } from './curves.js';
 import { h } from './dom.js';
 import { saveCsv, savePng, saveSvg } from './exports.js';
 import { read } from './terms.js';
@@ -10,15 +11,15 @@ import { show } from './units.js';
 /**
  * @typedef {import('./controls.js').Control} Control
  * @typedef {import('./controls.js').Value} Value
- * @typedef {import('./chart.js').Chart} Chart
- * @typedef {import('./chart.js').Bars} Bars
+ * @typedef {import('./curves.js').Chart} Chart
+ * @typedef {import('./curves.js').Bars} Bars
  * @typedef {{id: string, title: string, question: string, controls: Control[]}} Chapter
  * @typedef {{key: string, label: string, value: number | string | null, dimension: string, note: string,
  *   measure: import('./terms.js').Measure | null}} Headline
  * @typedef {{key: string, title: string, columns: {key: string, label: string, dimension: string}[],
  *   rows: (string | number | null)[][], details: Bars[][]}} Table
  * @typedef {{chapter: string, values: Record<string, Value>, headlines: Headline[], charts: Chart[], tables: Table[],
- *   equations: string[], notes: string[], sources: string[], command: string}} Answer
+ *   equations: string[], mathml: string[], notes: string[], sources: string[], command: string}} Answer
  * @typedef {{error: string, field: string}} Failure
  */
 
@@ -171,7 +172,7 @@ export function chapterView(host, chapter, first, failure, alone) {
       const text = show(value, one.dimension);
       if (cell.textContent !== text) {
         cell.textContent = text;
-        cell.classList.toggle('long', text.length > 14);
+        cell.classList.toggle('long', text.length > 12);
       }
       cell.setAttribute('data-value', String(value));
     });
@@ -229,7 +230,7 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   function words() {
     const parts = [];
-    if (answer.equations.length) parts.push(h('section', { class: 'equations', 'aria-label': 'Equations' }, answer.equations.map((e) => h('p', { text: e }))));
+    if (answer.equations.length) parts.push(h('section', { class: 'equations', 'aria-label': 'Equations' }, answer.mathml.map(equation)));
     if (answer.notes.length) parts.push(h('section', { class: 'notes' }, [h('h2', { text: 'Assumed' }), h('ul', {}, answer.notes.map((n) => h('li', { text: n })))]));
     if (answer.sources.length) parts.push(h('details', { class: 'sources' }, [h('summary', { text: `Sources (${answer.sources.length})` }), h('ul', {}, answer.sources.map((n) => h('li', { text: n })))]));
     return parts;
@@ -263,6 +264,13 @@ export function chapterView(host, chapter, first, failure, alone) {
   }).observe(drawings);
 }
 
+/** Markup that the server made of one line; each of its parts is labelled with the line's own signs. @param {string} markup */
+function equation(markup) {
+  const line = h('p');
+  line.innerHTML = markup;
+  return line;
+}
+
 /** @param {Chart} chart @param {import('./terms.js').Place} place */
 function numberTable(chart, place) {
   const [head, ...all] = rows(chart, place);
@@ -290,7 +298,7 @@ function table(one, detail) {
     const cells = row.map((value, i) => {
       const text = typeof value === 'number' ? show(value, one.columns[i].dimension) : (value ?? '–');
       const kids = open && i === 0 ? [h('button', { type: 'button', class: 'link', text, onclick: () => detail(row.slice(0, 2).join(', '), one.details[r]) })] : [String(text)];
-      return h('td', { class: one.columns[i].dimension ? 'number' : '' }, kids);
+      return h('td', { class: one.columns[i].dimension ? 'number' : String(text).length < 12 ? 'short' : '' }, kids);
     });
     return h('tr', {}, cells);
   });

@@ -1,0 +1,56 @@
+"""One prefix in many places: spans of time are the argmin of the costs, and drain times lie where they should."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headway.facts.errors import RangeError
+from headway.facts.models import model
+from headway.facts.systems import system
+from headway.physics.cache_spans import cheapest_spans
+from headway.physics.hold import compare_tiers, hold_break_even_time
+from headway.simulation.holding import hold_or_compute
+
+TIER = st.tuples(st.floats(1e9, 1e15), st.floats(1e8, 1e13), st.floats(1e-8, 1e-2))
+
+
+@given(st.lists(TIER, min_size=1, max_size=6), st.floats(1e3, 1e12), st.floats(1e-12, 1e3), st.floats(-3, 10))
+def test_spans_are_where_the_costs_are_least(
+    tiers: list[tuple[float, float, float]], size: float, again: float, power: float
+) -> None:
+    names = tuple(f"tier {i}" for i in range(len(tiers)))
+    columns = [list(column) for column in zip(*tiers, strict=True)]
+    spans = cheapest_spans(names, size, *columns, again)
+    assert spans[0].start == 0
+    assert spans[-1].name == "recompute"
+    assert np.isinf(spans[-1].end)
+    assert all(a.end == b.start for a, b in pairwise(spans))
+    seconds = 10.0**power
+    here = next(s.name for s in spans if s.start <= seconds < s.end)
+    found = compare_tiers(names, size, seconds, *columns, again)
+    assert found.usd[found.names.index(here)] == pytest.approx(found.usd.min(), rel=1e-6)
+
+
+def test_hbm_pays_for_the_time_of_claim_c60() -> None:
+    """Without the read, holding equals computing at balance context times drain time."""
+    what, box = model("deepseek-v3"), system("gb200-nvl72")
+    found = hold_or_compute(what, box, 8192, 1.0)
+    hbm, again = found.places[0], found.places[-1]
+    context = again.ready_s / 8192 * box.chip.hbm_bandwidth / (found.size_bytes / 8192)
+    wanted = hold_break_even_time(context, hbm.drain_s)
+    assert hbm.pays_until_s == pytest.approx(wanted, rel=0.01)
+    assert hbm.ready_s == pytest.approx(found.size_bytes / box.chip.hbm_bandwidth)
+
+
+def test_half_the_efficiency_is_twice_the_time() -> None:
+    what, box = model("llama-3.1-70b"), system("hgx-h200")
+    full, half = (hold_or_compute(what, box, 4096, 60.0, efficiency=share).places[-1] for share in (1.0, 0.5))
+    assert half.ready_s == pytest.approx(2 * full.ready_s)
+    assert half.usd_per_use == pytest.approx(2 * full.usd_per_use)
+    with pytest.raises(RangeError, match="efficiency"):
+        hold_or_compute(what, box, 4096, 60.0, efficiency=0.0)
