@@ -49,7 +49,7 @@ def main(path: str, python: str | None) -> int:
     runs = read_runs(path, leave_out="dropped_by_epoch")
 
     def one() -> object:
-        return fit_law("chinchilla", runs.at, runs.loss, picked=1)
+        return fit_law("chinchilla", runs.at, runs.loss)
 
     def many() -> object:
         return fit_law("chinchilla", runs.at, runs.loss, picked=36)

@@ -168,7 +168,7 @@ def main() -> None:
     if "--write" in sys.argv:
         head, _, rest = PAGE.read_text(encoding="utf-8").partition("<!-- scores -->")
         tail = rest.partition("<!-- end -->")[2]
-        body = "\n".join(["", *lines, *(f"- *{name}*: {what}." for name, what in SPECIFICATIONS.items()), ""])
+        body = "\n".join(["", *lines, "", *(f"- *{name}*: {what}." for name, what in SPECIFICATIONS.items()), ""])
         PAGE.write_text(f"{head}<!-- scores -->\n{body}\n<!-- end -->{tail}", encoding="utf-8")
 
 

@@ -11,7 +11,8 @@ import time
 
 import numpy as np
 
-from headway.simulation.replay import Fleet, Replay, replay
+from headway.simulation.fleet import Fleet
+from headway.simulation.replay import Replay, replay
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.step_times import fixed_times
 from headway.simulation.trace import Trace, make_trace

@@ -8,13 +8,16 @@ Needs the extra `prices-refresh`; the package itself does not. Models that the c
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from genai_prices import data
+
+from headway.facts.day_hours import written
+from headway.facts.prices import price_facts
+from headway.pricing.second_source import read_second_source, second_opinion
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "src" / "headway" / "facts" / "data" / "price_snapshot.toml"
@@ -34,14 +37,16 @@ WANTED = (
     ("google", "gemini-3.8-flash", "gemini-3.8-flash", "Google"),
     ("moonshotai", "kimi-k2.6", "kimi-k2.6", "Moonshot AI"),
     ("moonshotai", "kimi-k3", "kimi-k3", "Moonshot AI"),
+    ("deepseek", "deepseek-v4-pro", "deepseek-v4-pro", "DeepSeek"),
+    ("deepseek", "deepseek-v4-flash", "deepseek-v4-flash", "DeepSeek"),
     ("mistral", "mistral-large-2512", "mistral-large-3", "Mistral AI"),
 )
 FIELDS = (
-    ("input_mtok", "input", "input_cost_per_token"),
-    ("cache_write_mtok", "cache_write_5m", "cache_creation_input_token_cost"),
-    ("cache_write_1h_mtok", "cache_write_1h", "cache_creation_input_token_cost_above_1hr"),
-    ("cache_read_mtok", "cache_read", "cache_read_input_token_cost"),
-    ("output_mtok", "output", "output_cost_per_token"),
+    ("input_mtok", "input"),
+    ("cache_write_mtok", "cache_write_5m"),
+    ("cache_write_1h_mtok", "cache_write_1h"),
+    ("cache_read_mtok", "cache_read"),
+    ("output_mtok", "output"),
 )
 MODES = {"batch": "batch", "flex": "flex", "priority": "priority", "fast": "fast"}
 
@@ -58,29 +63,34 @@ def figure(value: Any, above: int) -> str | None:
 
 def steps(prices: Any) -> list[int]:
     """Prompt lengths at which a sheet has a step, 0 first."""
-    found = {tier.start for name, _, _ in FIELDS for tier in getattr(getattr(prices, name, None), "tiers", ())}
+    found = {tier.start for name, _ in FIELDS for tier in getattr(getattr(prices, name, None), "tiers", ())}
     return [0, *sorted(found)]
 
 
 def rows(model: Any, name: str, provider: str, today: str) -> list[str]:
-    """TOML rows of one model: history, steps and modes."""
+    """TOML rows of one model: history, steps, hours of the day and modes."""
     dated = model.prices if isinstance(model.prices, list) else [None]
     lines = []
     periods = []
+    by_hour: list[tuple[Any, Any, Any]] = []
     for one in dated:
         prices = model.prices if one is None else one.prices
         start = getattr(getattr(one, "constraint", None), "start_date", None)
-        hours = getattr(getattr(one, "constraint", None), "start_time", None)
+        first = getattr(getattr(one, "constraint", None), "start_time", None)
+        if first is not None:
+            by_hour.append((first, one.constraint.end_time, prices))
         # A price that is announced does not hold yet.
-        if hours is None and (start is None or start.isoformat() <= today):
+        elif start is None or start.isoformat() <= today:
             periods.append((start, prices))
     for number, (_, prices) in enumerate(periods):
         following = periods[number + 1][0] if number + 1 < len(periods) else None
         # The oldest period has no first day: it is known to have held on the day before the next one.
         until = (following - datetime.timedelta(days=1)).isoformat() if following else ""
-        first = periods[number][0]
-        day = first.isoformat() if first else (until or today)
+        first_day = periods[number][0]
+        day = first_day.isoformat() if first_day else (until or today)
         lines += [row(name, provider, prices, above, "standard", day, until) for above in steps(prices)]
+    since, base = periods[-1]
+    lines += hour_rows(by_hour, base, name, provider, since.isoformat() if since else today)
     for variant in model.price_variants or ():
         mode = next((MODES[value] for value in variant.when.values() if value in MODES), None)
         if mode and not (mode == "fast" and any("service_tier" in key for key in variant.when)):
@@ -91,34 +101,46 @@ def rows(model: Any, name: str, provider: str, today: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def row(name: str, provider: str, prices: Any, above: int, mode: str, day: str, until: str) -> str:
+def hour_rows(by_hour: list[tuple[Any, Any, Any]], base: Any, name: str, provider: str, day: str) -> list[str]:
+    """Rows that hold at some hours of the day: windows of one price share a row."""
+    windows: dict[str, list[tuple[int, int]]] = {}
+    prices_of = {}
+    for first, last, prices in by_hour:
+        windows.setdefault(str(prices), []).append((minute(first), minute(last)))
+        prices_of[str(prices)] = prices
+    lines = []
+    for key, held in windows.items():
+        dearer = prices_of[key].output_mtok > base.output_mtok
+        hours = written(held)
+        lines.append(row(name, provider, prices_of[key], 0, "peak" if dearer else "off-peak", day, "", hours))
+    return lines
+
+
+def minute(time: datetime.time) -> int:
+    """Minutes from midnight UTC."""
+    if time.utcoffset() != datetime.timedelta(0):
+        raise SystemExit(f"{time}: only hours in UTC are read")
+    return time.hour * 60 + time.minute
+
+
+def row(name: str, provider: str, prices: Any, above: int, mode: str, day: str, until: str, hours: str = "") -> str:
     """One row, or nothing where the sheet has no figure there."""
-    found = [(ours, figure(getattr(prices, theirs, None), above)) for theirs, ours, _ in FIELDS]
+    found = [(ours, figure(getattr(prices, theirs, None), above)) for theirs, ours in FIELDS]
     if not any(value for _, value in found):
         return ""
     cells = [f'model = "{name}"', f'provider = "{provider}"']
     cells += [f'mode = "{mode}"'] if mode != "standard" else []
     cells += [f'above = "{above} tok"'] if above else []
+    cells += [f'hours = "{hours}"'] if hours else []
     cells += [f'{field} = "${value}/Mtok"' for field, value in found if value is not None]
     cells += [f'date = "{day}"'] + ([f'until = "{until}"'] if until else [])
     return "  { " + ", ".join([*cells, 'source = "genai-prices"']) + " },"
 
 
 def differences(path: Path) -> list[str]:
-    """Figures of the standard mode that litellm's table has otherwise by more than 1%."""
-    table, found = json.loads(path.read_text(encoding="utf-8")), []
-    providers = {one.id: one for one in data.providers}
-    for provider, model_id, name, _ in WANTED:
-        model = next((m for m in providers[provider].models if m.id == model_id), None)
-        other = table.get(model_id)
-        if model is None or other is None or isinstance(model.prices, list):
-            found.append(f"{name}: not compared")
-            continue
-        for theirs, ours, key in FIELDS:
-            mine, second = figure(getattr(model.prices, theirs, None), 0), other.get(key)
-            if mine and second and abs(float(mine) / (second * 1e6) - 1) > 0.01:
-                found.append(f"{name} {ours}: {mine} against {second * 1e6:g}")
-    return found
+    """Figures that litellm's table has otherwise by more than 1%."""
+    found = second_opinion(price_facts(), read_second_source(path)).differences
+    return [f"{d.fact.model} {d.fact.field} {d.fact.mode}: {d.fact.value:g}, {d.other_usd_per_mtok:g}" for d in found]
 
 
 def main() -> None:

@@ -53,6 +53,16 @@ def test_the_log_of_a_run_can_be_kept_once(tmp_path: Path) -> None:
     assert "another market's log" in again.err
 
 
+def test_every_name_is_listed_and_accepted() -> None:
+    listed = invoke("economy", "names", "--json").json()["names"]
+    for option, some in (("--buyers", "negotiator"), ("--rule", "sealed-bid"), ("--attack", "slow-loris")):
+        assert some in [row["name"] for row in listed if row["option"] == option]
+    for row in listed:
+        if row["option"] in ("--rule", "--search", "--sellers"):
+            tiny = ("--consumers", "5", "--businesses", "5")
+            assert invoke("economy", "run", *tiny, row["option"], row["name"], "--json").code == 0
+
+
 def test_shards() -> None:
     found = invoke("economy", "run", *SMALL, "--shards", "3")
     assert found.code == 0
@@ -61,11 +71,12 @@ def test_shards() -> None:
 
 @pytest.mark.parametrize("what", ["sellers", "rules", "searches", "attacks"])
 def test_comparisons(what: str) -> None:
-    done = invoke("economy", "compare", *SMALL, "--what", what, "--seeds", "1", "--json")
+    tiny = ("--consumers", "12", "--businesses", "12")
+    done = invoke("economy", "compare", *tiny, "--what", what, "--seeds", "1", "--json")
     assert done.code == 0
     rows = done.json().get("rows") or done.json()["attacks"]
     assert len(rows) >= 3
-    text = invoke("economy", "compare", *SMALL, "--what", what, "--seeds", "1")
+    text = invoke("economy", "compare", *tiny, "--what", what, "--seeds", "1")
     assert max(map(len, text.out.splitlines())) <= 80
 
 

@@ -9,6 +9,8 @@ import pytest
     "arguments",
     [
         ("show", "gemini-3.1-pro"),
+        ("show", "deepseek-v4-pro", "--at", "07:30"),
+        ("show", "deepseek-v4-flash"),
         ("compare", "gpt-5,claude-opus-5"),
         ("history", "gpt-5.6-luna"),
         ("invert", "gemini-3.1-pro"),
@@ -42,6 +44,15 @@ def test_validate_scores_a_test_file(headway, tmp_path) -> None:
     assert {"coverage", "median_error", "interval_score", "half_width"} <= set(found["active"]) & set(found["total"])
 
 
+def test_check_fails_where_a_second_source_differs(headway, tmp_path) -> None:
+    path = tmp_path / "prices.json"
+    entry = '{"gpt-5": {"litellm_provider": "openai", "input_cost_per_token": %s}}'
+    for price, code in (("1.25e-6", 0), ("2e-6", 1)):
+        path.write_text(entry % price, encoding="utf-8")
+        found = headway("price", "check", str(path), "--json")
+        assert (found.code, len(found.json()["differences"])) == (code, code)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -49,6 +60,8 @@ def test_validate_scores_a_test_file(headway, tmp_path) -> None:
         (("invert", "--input", "$2/Mtok"), "--output-price"),
         (("invert", "--input", "-2", "--output-price", "$3/Mtok"), "--input"),
         (("validate", "absent.csv"), "absent.csv"),
+        (("check", "absent.json"), "absent.json"),
+        (("invert", "deepseek-v4-pro", "--at", "25"), "time of day"),
         (("shw",), "show"),
         (("show", "gpt-5", "--on", "yesterday"), "on"),
     ],

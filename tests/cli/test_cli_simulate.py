@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,47 @@ def test_no_room_is_said_before_a_run() -> None:
     assert "no room for a cache" in done.out
 
 
-@pytest.mark.parametrize("extra", [("--policy", "chunky"), ("--rate", "-1"), ("--every", "-5ms"), ("--budget", "8")])
+SESSIONS = ("simulate", "llama-3.1-8b", "--on", "hgx-h200", "--tp", "1", "--trace", "examples/sessions.csv")
+
+
+def test_tiers_of_one_size_and_of_several() -> None:
+    one = invoke(*SESSIONS, "--blocks", "1000", "--tier", "ddr=1GB", "--tier", "flash=100GB", "--json").json()
+    assert one["hit_rate"] == pytest.approx(one["hit_rate_own"] + sum(t["hit_rate"] for t in one["tiers"]))
+    assert one["tiers"][0]["net_usd_per_hour"] is not None
+    many = invoke(*SESSIONS, "--blocks", "1000", "--tier", "ddr=0B,1GB,4GB", "--json").json()
+    hits = [size["tiers"][0]["hit_rate"] for size in many["sizes"]]
+    assert hits == sorted(hits)
+    assert hits[1] == pytest.approx(one["tiers"][0]["hit_rate"])
+
+
+def test_a_row_per_request_is_written(tmp_path: Path) -> None:
+    invoke(*WHERE, "--per-request", str(tmp_path / "rows.csv"), "--json")
+    assert len((tmp_path / "rows.csv").read_text().splitlines()) == 51
+
+
+def test_a_trace_is_compared_over_its_stretches() -> None:
+    found = invoke(*SESSIONS, "--against", "static", "--seeds", "3", "--speed", "30", "--json").json()
+    assert found["over"] == "3 stretches of the trace"
+    assert found["difference"]["ttft_s"]["low"] <= found["difference"]["ttft_s"]["high"]
+
+
+def test_replicas_follow_a_cycle() -> None:
+    asked = ("--rate", "40", "--requests", "4k", "--swing", "80%", "--period", "100s", "--ttft", "1s", "--tpot", "20ms")
+    found = invoke(*WHERE[:6], "--isl", "1k", "--osl", "200", *asked, "--autoscale", "10s", "--json").json()
+    needs = [w["replicas"] for w in found["day"]["windows"]]
+    assert max(needs[:5]) > min(needs[5:])
+    assert found["day"]["foresight_hours"] <= found["day"]["peak_hours"]
+    assert found["day"]["behind_within"] <= found["day"]["foresight_within"]
+    assert 0 < found["saved"] < 1
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        *(("--policy", "chunky"), ("--rate", "-1"), ("--every", "-5ms"), ("--budget", "8"), ("--tier", "ddr")),
+        *(("--tier", "ddr=1GB"), ("--tier", "tape=1GB"), ("--per-request", "rows.xlsx"), ("--over", "there")),
+    ],
+)
 def test_misuse_is_one_line(extra: tuple[str, str]) -> None:
     done = invoke(*WHERE, *extra)
     assert done.code == 2

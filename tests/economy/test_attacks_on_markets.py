@@ -116,3 +116,22 @@ def test_misuse_is_named() -> None:
         Attack("sibyl")
     with pytest.raises(InputError, match="share"):
         Attack("sybil", 1.5)
+
+
+@pytest.mark.parametrize("esteem", ["count", "earned"])
+def test_wash_trading_buys_counted_deals_and_no_earned_reputation(restaurants: Population, esteem: str) -> None:
+    rules = Rules(reputation=0.7, esteem=esteem, width=2, reputation_s=600.0)
+    what = Policies(BUYERS["random"], visits=3)
+    found = attack_cost(restaurants, Attack("wash-trade", 0.1, copies=15), rules, what, seeds=2)
+    if esteem == "count":
+        assert found.takings_after > 1.15 * found.takings_before
+    else:
+        assert found.takings_after == pytest.approx(found.takings_before)
+
+
+def test_consumers_who_come_back_sign_anew_each_time(restaurants: Population) -> None:
+    store = memory_store()
+    found = simulate(restaurants, Rules(), Policies(visits=3), store=store)
+    assert found.settled == 3 * 33
+    assert found.welfare == pytest.approx(3 * restaurants.published["optimal"].median, abs=0.01)
+    assert audit(store).holds

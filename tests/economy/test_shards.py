@@ -14,16 +14,16 @@ from headway.economy.simulate import simulate
 from headway.economy.welfare import baselines, matches
 from headway.facts.errors import MissingExtraError
 
-MARKET = generate_population(200, 120, seed=8)
+MARKET = generate_population(120, 80, seed=8)
 
 
 def test_parts_hold_every_pair_that_can_trade() -> None:
     people, shops = components(MARKET)
     pairs = matches(MARKET)
-    for consumer in range(200):
+    for consumer in range(120):
         assert (shops[pairs.business[pairs.of(consumer)]] == people[consumer]).all()
     parts = split_population(MARKET, 5)
-    assert sum(len(part.consumers) for part in parts) == 200
+    assert sum(len(part.consumers) for part in parts) == 120
     assert len({name for part in parts for name in part.businesses.ids}) == sum(len(p.businesses) for p in parts)
     total = sum(baselines(part)["optimal"].median for part in parts)
     assert total == pytest.approx(baselines(MARKET)["optimal"].median, abs=0.01)

@@ -8,6 +8,7 @@ import pytest
 from headway.facts.efficiency import IDEAL
 from headway.facts.errors import LayoutError, RangeError, UnknownNameError
 from headway.facts.models import model
+from headway.facts.reversible_overheads import memory_policy
 from headway.facts.systems import system
 from headway.physics.layout import Layout
 from headway.physics.train import train_step
@@ -22,7 +23,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize(("one", "place"), PLACES)
-@pytest.mark.parametrize("recompute", ["none", "selective", "full"])
+@pytest.mark.parametrize("recompute", ["none", "selective", "full", "reversible"])
 def test_kernel_is_never_below_the_blackboard(one, place, recompute):
     batch = 16 * place.dp
     kernel = train_step(one, HGX, place, batch, 4096, recompute=recompute, efficiency=IDEAL)
@@ -63,3 +64,20 @@ def test_what_cannot_be_trained_is_refused_by_name():
         train_step(LLAMA, HGX, Layout(tp=7), 1, 4096)
     with pytest.raises(RangeError, match="context"):
         train_step(LLAMA, HGX, Layout(), 1, float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "multiple"), [("blackboard", 4 / 3), ("kernel", memory_policy("reversible").time_ratio)]
+)
+def test_inverting_a_reversible_stack_costs_a_forward_pass(fidelity: str, multiple: float) -> None:
+    """4/3 in closed form; in the kernel the ratio that the reversible room measured, on every operator of a layer."""
+    none, back = (
+        train_step(LLAMA, HGX, Layout(tp=8), 8, 1024, recompute=recompute, fidelity=fidelity)
+        for recompute in ("none", "reversible")
+    )
+    if fidelity == "blackboard":
+        assert float(back.seconds / none.seconds) == pytest.approx(multiple)
+    for one, two in zip(none.operators, back.operators, strict=True):
+        ratio = 1.0 if one.name in ("gradients", "optimiser") else multiple
+        assert np.allclose(two.compute, np.multiply(one.compute, ratio))
+        assert np.allclose(two.memory, np.multiply(one.memory, ratio))

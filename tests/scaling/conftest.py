@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from headway.scaling.laws import Point
+from headway.scaling.forms import Point
 
 ROOT = Path(__file__).resolve().parents[2]
 

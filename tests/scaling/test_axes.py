@@ -97,7 +97,7 @@ def test_counts_are_checked():
 
 
 def test_task_scores_of_the_largest_rung_from_the_smaller(open_data):
-    from headway.scaling.laws import Point
+    from headway.scaling.forms import Point
     from headway.scaling.runs import read_runs
 
     path = str(open_data.shared("olmo_ladder_final.csv"))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
 
 from headway.facts.errors import InputError
 from headway.scaling.allocation import by_law, envelope, isoflop
+from headway.scaling.forms import LAWS, Point, form
 from headway.scaling.intervals import interval, rolling_band
-from headway.scaling.ladder import climb, forecasts, judge
-from headway.scaling.laws import LAWS, Point, bootstrap, fit_law
-from headway.scaling.runs import Runs
+from headway.scaling.ladder import climb, forecasts, judge, place
+from headway.scaling.laws import bootstrap, fit_law
+from headway.scaling.runs import Runs, runs_of
+from headway.training.lifetime import effective_tokens
 
 
 def test_converged_optimum_of_the_240_points(chinchilla):
@@ -42,7 +43,7 @@ def _chinchilla_errors(chinchilla, cut):
     """Mean absolute relative error of both forms, and of what `auto` would have chosen, above a compute."""
     at, loss = chinchilla
     seen = at.compute < cut
-    past = Runs("r", ("",) * len(loss), at, loss, (0,) * len(loss), "loss", (), MappingProxyType({}), ())
+    past = runs_of(at, loss)
     ladder = climb(replace(past, at=at.take(seen), loss=loss[seen]), laws=("chinchilla", "tied"))
     found = {f.method: judge(f, loss[~seen]).error for f in forecasts(ladder, at.take(~seen))}
     return found["chinchilla"], found["tied"], found[ladder.chosen]
@@ -128,7 +129,9 @@ def test_intervals_hold_on_data_that_had_no_part_in_their_choice(open_data, law,
     assert np.mean((low <= loss[hidden]) & (loss[hidden] <= high)) >= 0.85
 
 
-@pytest.mark.parametrize("law", ["chinchilla", "tied", "kaplan", "moe", "data-constrained", "compute"])
+@pytest.mark.parametrize(
+    "law", ["chinchilla", "tied", "kaplan", "moe", "data-constrained", "data-and-size-constrained", "compute"]
+)
 def test_planted_constants_are_recovered(law):
     rng = np.random.default_rng(3)
     n, d = (x.ravel() for x in np.meshgrid(np.logspace(7.5, 10, 7), np.logspace(9, 11.5, 7)))
@@ -139,12 +142,86 @@ def test_planted_constants_are_recovered(law):
         "kaplan": [np.log(8.8e13), 0.076, np.log(5.4e13), 0.095],
         "moe": [np.log(1.8), np.log(480), 0.35, 0.12, np.log(2100), 0.37],
         "data-constrained": [np.log(1.8), np.log(480), 0.35, np.log(2100), 0.37, np.log(15.0)],
+        "data-and-size-constrained": [
+            *(np.log(1.8), np.log(480), 0.35, np.log(2100), 0.37),
+            *(np.log(15.0), np.log(5.0)),
+        ],
         "compute": [np.log(1.8), np.log(1500), 0.16],
     }[law]
-    from headway.scaling.laws import form
-
     loss = np.exp(form(law, at).values(np.array([planted]))[0])
     assert fit_law(law, at, loss).theta == pytest.approx(planted, rel=1e-4, abs=1e-4)
+
+
+#: Constants of Muennighoff et al. 2023 (README of huggingface/datablations), exponents tied.
+MUENNIGHOFF = [0.62548, 6.2554, 0.35266, 7.3050, 0.35266, np.log(15.3878), np.log(5.3097)]
+
+
+def _repeated(epochs: float, size: float, unique: float = 2.5e10) -> float:
+    """Loss of the published data-constrained law."""
+    at = Point(np.array([size]), np.array([unique * epochs]), unique=np.array([unique]))
+    return float(np.exp(form("data-and-size-constrained", at).values(np.array([MUENNIGHOFF]))[0, 0]))
+
+
+def test_repeated_tokens_are_worth_what_the_paper_says() -> None:
+    """Four epochs cost little against fresh data, by sixteen the return is falling, at forty it is gone."""
+    unique, size = 2.5e10, 1e9
+    fresh = form("chinchilla", Point(np.array([size]), np.array([4 * unique])))
+    gap = _repeated(4, size) / float(np.exp(fresh.values(np.array([MUENNIGHOFF[:5]]))[0, 0])) - 1
+    assert 0 < gap < 0.005
+    seen = [_repeated(e, size) for e in (1, 4, 16, 40, 1000)]
+    assert seen == sorted(seen, reverse=True)
+    assert (seen[3] - seen[4]) / (seen[0] - seen[4]) < 0.1
+    worth = float(effective_tokens(40 * unique, unique, 15.3878)) / unique
+    assert 15.0 < worth < 16.4
+
+
+def test_parameters_beyond_the_optimum_of_the_data_are_in_excess() -> None:
+    small, large = (_repeated(1, n) for n in (1e8, 2e8))
+    data_only = form("data-constrained", Point(np.array([1e8]), np.array([2.5e10]), unique=np.array([2.5e10])))
+    assert small == pytest.approx(float(np.exp(data_only.values(np.array([MUENNIGHOFF[:6]]))[0, 0])), rel=1e-12)
+    assert large < small
+    huge = [_repeated(1, n) for n in (1e11, 1e13, 1e15, 1e40)]
+    assert huge[1] == pytest.approx(huge[2], rel=1e-6) == pytest.approx(huge[3], rel=1e-6)
+
+
+def _sparse_runs() -> Runs:
+    rng = np.random.default_rng(5)
+    n, d = (x.ravel() for x in np.meshgrid(np.logspace(8, 9.7, 6), np.logspace(9.5, 11.2, 6)))
+    s = rng.choice([1.0, 4.0, 16.0, 64.0], len(n))
+    loss = (1.8 + 480 / (n**0.35 * s**0.12) + 2100 / d**0.37) * np.exp(rng.normal(0, 0.002, len(n)))
+    return runs_of(Point(n, d, 6 * n * d, sparsity=s), loss)
+
+
+def test_a_table_with_experts_or_repeated_tokens_is_read_by_their_law() -> None:
+    ladder = climb(_sparse_runs(), laws=("chinchilla", "tied", "moe"))
+    assert ladder.chosen == "moe"
+    fit = ladder.method("moe").fit
+    assert fit is not None
+    assert float(fit.dense_worth(64.0)) == pytest.approx(64 ** (0.12 / 0.35), rel=0.15)
+    with pytest.raises(InputError, match="--sparsity"):
+        place(ladder, size=1e10, tokens=1e12)
+    at = place(ladder, size=1e10, tokens=1e12, sparsity=32.0)
+    truth = 1.8 + 480 / (1e10**0.35 * 32**0.12) + 2100 / 1e12**0.37
+    told = forecasts(ladder, at)[0]
+    assert told.method == "moe"
+    assert float(told.low[0]) <= truth <= float(told.high[0])
+    with pytest.raises(InputError, match="SIZE:TOKENS"):
+        place(ladder, 1e24)
+    n, d = (x.ravel() for x in np.meshgrid(np.logspace(8, 9.7, 6), np.logspace(9.5, 11.2, 6)))
+    at = Point(n, d, 6 * n * d, unique=np.full(len(n), 1e10))
+    loss = np.exp(form("data-constrained", at).values(np.array([MUENNIGHOFF[:6]]))[0])
+    assert climb(runs_of(at, loss), laws=("chinchilla", "tied", "data-constrained")).chosen == "data-constrained"
+
+
+def test_a_rung_may_be_a_size_and_tokens(chinchilla) -> None:
+    ladder = climb(runs_of(*chinchilla), laws=("tied",), method="tied")
+    at = place(ladder, size=70e9, tokens=1.4e12)
+    assert at.compute.tolist() == [6 * 70e9 * 1.4e12]
+    fit = ladder.method("tied").fit
+    assert float(forecasts(ladder, at)[0].value[0]) == pytest.approx(float(fit.predict(at)[0]), rel=1e-12)
+    bare = climb(runs_of(Point(compute=at.compute * np.logspace(-6, -3, 9)), np.linspace(3, 2.4, 9)))
+    with pytest.raises(InputError, match="no size and tokens"):
+        place(bare, size=70e9, tokens=1.4e12)
 
 
 def test_intervals_of_a_planted_law_cover_nominally():

@@ -11,14 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headway.simulation.fleet import CacheTier, Fleet
 from headway.simulation.read import read_trace
-from headway.simulation.replay import Fleet, Replay, replay
+from headway.simulation.replay import Replay, replay
 from headway.simulation.scheduler import POLICIES, PREEMPTIONS, ROUTERS, Scheduler
 from headway.simulation.step_times import StepTimes, fixed_times
 from headway.simulation.trace import Trace, make_trace
 from headway.simulation.transform import select
 
-COMPARED = ("queued_s", "start_s", "first_s", "last_s", "hit_tokens", "preemptions", "engine", "busy_s")
+COMPARED = (
+    *("queued_s", "start_s", "first_s", "last_s", "hit_tokens", "preemptions", "engine", "busy_s"),
+    *("tier_tokens", "tier_flow"),
+)
 
 
 def rough_times(seed: int, seats: int, budget: int = 4096) -> StepTimes:
@@ -38,12 +42,29 @@ def rough_times(seed: int, seats: int, budget: int = 4096) -> StepTimes:
 def random_blocks(rng: np.random.Generator, inputs: Any, size: int) -> tuple[list[int], list[int]]:
     blocks: list[int] = []
     starts = [0]
+    chained = rng.random() < 0.8
     for i, tokens in enumerate(inputs.tolist()):
         k = -(-tokens // size) if rng.random() < 0.5 else tokens // size
         shared, family = int(rng.integers(0, k + 1)), int(rng.integers(0, 3))
-        blocks += [family * 1000 + j for j in range(shared)] + [10_000 + i * 100 + j for j in range(shared, k)]
+        order = range(shared) if chained else rng.permutation(shared).tolist()
+        blocks += [family * 1000 + j for j in order] + [10_000 + i * 100 + j for j in range(shared, k)]
         starts.append(len(blocks))
     return blocks, starts
+
+
+def random_tiers(rng: np.random.Generator) -> tuple[CacheTier, ...]:
+    """One to three tiers, from faster than computing to slower."""
+    return tuple(
+        CacheTier(
+            f"tier {k}",
+            blocks=int(rng.choice([0, 5, 20, 100])),
+            token_s=float(10 ** rng.uniform(-6, -3.5)),
+            busy_token_s=float(10 ** rng.uniform(-7, -4)),
+            latency_s=float(rng.choice([0, 1e-3])),
+            shared=bool(rng.random() < 0.5),
+        )
+        for k in range(int(rng.integers(1, 4)))
+    )
 
 
 def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
@@ -85,8 +106,34 @@ def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
         swap_token_s=1e-5,
         send_token_s=1e-5,
         send_latency_s=1e-3,
+        tiers=random_tiers(rng) if rng.random() < 0.6 else (),
+        write_through=bool(rng.random() < 0.4),
+        layers=int(rng.choice([1, 4])),
     )
     return trace, scheduler, fleet
+
+
+def tiered_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
+    """Conversations that share beginnings, more than an engine's own memory holds, and tiers that take the rest."""
+    _, scheduler, fleet = random_case(seed)
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(20, 90))
+    blocks: list[int] = []
+    starts = [0]
+    inputs = []
+    for i in range(n):
+        shared, own = int(rng.integers(0, 16)), int(rng.integers(0, 3))
+        family = int(rng.integers(0, 5))
+        blocks += [family * 100 + j for j in range(shared)] + [1000 + i * 10 + j for j in range(own)]
+        starts.append(len(blocks))
+        inputs.append(max(16 * (shared + own) - int(rng.integers(0, 16)), 1))
+    arrival = np.sort(rng.random(n) * rng.choice([0.5, 5, 30]))
+    trace = make_trace(
+        "tiered", arrival, inputs, rng.integers(0, 60, n), priority=rng.integers(0, 3, n),
+        block_tokens=16, blocks=blocks, block_indptr=starts,
+    )  # fmt: skip
+    small = replace(fleet, blocks=int(rng.integers(24, 50)), tiers=random_tiers(rng))
+    return trace, replace(scheduler, prefix_cache=True), small
 
 
 def assert_equal(one: Replay, other: Replay) -> None:
@@ -104,6 +151,22 @@ def test_random_workloads(first: int) -> None:
         trace, scheduler, fleet = random_case(seed)
         times = rough_times(seed, scheduler.max_seqs)
         assert_equal(replay(trace, times, scheduler, fleet), replay(trace, times, scheduler, fleet, engine="plain"))
+
+
+@pytest.mark.parametrize("first", range(0, 200, 40))
+def test_random_tiers(first: int) -> None:
+    """Demotion, copies, loads, waits and blocks computed again, under every policy."""
+    flow = np.zeros(7)
+    for seed in range(first, first + 40):
+        trace, scheduler, fleet = tiered_case(seed)
+        times = rough_times(seed, scheduler.max_seqs)
+        fast = replay(trace, times, scheduler, fleet)
+        assert_equal(fast, replay(trace, times, scheduler, fleet, engine="plain"))
+        served = np.isfinite(fast.last_s)
+        assert np.array_equal(served, ~fast.rejected)
+        assert (fast.tier_tokens.sum(axis=1) <= fast.hit_tokens).all()
+        flow += fast.tier_flow.sum(axis=0)
+    assert (flow > 0).all(), "every kind of movement was tried"
 
 
 @settings(max_examples=60)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from headway.facts.errors import InputError
 from headway.facts.scaling_laws import LOSS_LAWS, loss_law
 from headway.physics.lifetime import optimal_size
+from headway.scaling.forms import Point
+from headway.scaling.laws import bootstrap, fit_law
 from headway.training.choices import choices, valley
 from headway.training.lifetime import (
     best_relative_cost,
@@ -54,10 +58,27 @@ def test_three_equal_costs_mean_21_or_37_and_not_75() -> None:
     assert round(epoch.overtraining) == 21
     assert epoch.saving == pytest.approx(0.55, abs=0.01)
     assert round(same_loss(HOFFMANN.size_exponent, HOFFMANN.data_exponent, 2.0).overtraining) == 37
-    low, high = overtraining_interval(EPOCH, 2.0)
-    # The published bootstrap, with the correlation of both exponents, has 17 to 26.
-    assert low == pytest.approx(17, abs=0.5)
-    assert high == pytest.approx(26, abs=1.0)
+    for law in (EPOCH, loss_law("epoch-2024")):
+        assert [round(end) for end in overtraining_interval(law, 2.0)] == [17, 26]
+    assert all(math.isnan(end) for end in overtraining_interval(HOFFMANN, 2.0))
+
+
+def test_errors_of_the_exponents_are_those_of_a_bootstrap(shared: Path) -> None:
+    """The room of scaling refits the extracted points; the training room must not call it, so it keeps the figures."""
+    with (shared / "data" / "scaling" / "chinchilla_epoch_extracted.csv").open(encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["dropped_by_epoch"] == "0"]
+    size, tokens, compute, loss = (
+        np.array([float(r[k]) for r in rows]) for k in ("N_params", "D_tokens", "C_flop", "loss")
+    )
+    drawn = bootstrap(fit_law("chinchilla", Point(size=size, tokens=tokens, compute=compute), loss), 1000)
+    a, b = drawn.theta[:, 2], drawn.theta[:, 4]
+    assert EPOCH.exponent_errors is not None
+    size_error, data_error, together = EPOCH.exponent_errors
+    assert size_error == pytest.approx(a.std(), rel=0.1)
+    assert data_error == pytest.approx(b.std(), rel=0.1)
+    assert together == pytest.approx(np.corrcoef(a, b)[0, 1], abs=0.1)
+    ends = np.percentile(same_loss(a, b, 2.0).overtraining, [2.5, 97.5])
+    assert ends == pytest.approx([16.6, 25.4], rel=0.04)
 
 
 def test_75_only_with_its_inputs() -> None:

@@ -7,17 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headway.evidence.calibrate_training import cases, fit, left_out
 from headway.evidence.measurements import open_training
 from headway.evidence.training_predict import training_predictions, training_summary
 from headway.facts.errors import InputError
 from headway.facts.models import model
 from headway.facts.reversible_overheads import memory_policy
 from headway.facts.systems import system
+from headway.facts.training_constants import shared_constants, training_left_out
 from headway.physics.layout import Layout
 from headway.training.operations import checkpointing, run_cost
 from headway.training.plan import plan_training, rank_of
 from headway.training.recipe import Recipe
-from headway.training.rl import Rollouts, answer_lengths, rl_run, sample_round
+from headway.training.rl import RLRun, Rollouts, answer_lengths, rl_run, sample_round
 from headway.training.step import recomputed, train_estimate
 
 LLAMA, H100 = model("llama-3.1-405b"), system("hgx-h100")
@@ -36,10 +38,49 @@ def test_open_rows_are_within_the_bar() -> None:
 
 def test_the_published_recipe_is_among_the_best() -> None:
     search = plan_training(LLAMA, H100, 16384, 2048, 8192, policies=("store", "selective", "full"))
-    recipe = Recipe("interleaved", 7, 1, "store", 1)
+    # Optimiser states and gradients sharded, weights gathered once (arXiv 2407.21783, section 3.3.2); nothing
+    # recomputed at 8,192 tokens.
+    recipe = Recipe("interleaved", 7, 1, "store", 2)
     published = train_estimate(LLAMA, H100, Layout(tp=8, pp=16, dp=128), 2048, 8192, recipe)
     assert rank_of(search, float(published.seconds)) <= 0.05
     assert published.seconds <= 1.05 * search.plans[0].step.seconds
+    assert bool(published.fits)
+    assert 74e9 < float(published.memory.total) < 80e9
+
+
+def test_published_megatron_steps() -> None:
+    """Four models on A100, Korthikanti et al., table 5: 5% in the median, not on each (22B -9%, 1T +7%)."""
+    rows = [r for r in open_training() if r.source_id == "korthikanti-2022-tab5"]
+    errors = [abs(a.error) for a in training_predictions(rows) if a.error is not None]
+    assert len(errors) == 8
+    assert float(np.median(errors)) <= 0.05
+    assert max(errors) <= 0.10
+
+
+def test_everything_that_is_fitted_is_left_out() -> None:
+    every = cases(open_training())
+    out = [v for logs in left_out(every).values() for v in logs]
+    errors = np.abs(np.expm1(out))
+    assert training_left_out() == (
+        pytest.approx(float(np.median(errors)), abs=2e-3),
+        pytest.approx(float(np.quantile(errors, 0.9)), abs=5e-3),
+    )
+    assert np.median(errors) <= 1.5 * 0.12
+    assert np.quantile(errors, 0.9) <= 1.5 * 0.30
+    one = fit([c for c in every if c.row.source_id != "korthikanti-2022-tab5"])
+    assert one.shared != shared_constants()
+    assert "ampere" not in one.generations
+
+
+def test_gradients_shared_over_a_pipeline_are_whole_for_a_chunk() -> None:
+    place = Layout(tp=8, pp=16, dp=64)
+    kept, shared = (
+        train_estimate(LLAMA, H100, place, 2048, 8192, Recipe("interleaved", 7, 1, "store", z)) for z in (1, 2)
+    )
+    whole = float(kept.memory.gradients)
+    assert float(shared.memory.gradients) == pytest.approx(whole / 64)
+    assert float(shared.memory.working - kept.memory.working) == pytest.approx(whole / 7)
+    assert dict(shared.parts)["data ranks"] >= dict(kept.parts)["data ranks"]
 
 
 def test_a_search_is_the_step_element_by_element() -> None:
@@ -115,6 +156,20 @@ def test_stragglers_cost_and_staleness_mends() -> None:
         for k in (0, 1, 4)
     ]
     assert waits == sorted(waits, reverse=True)
+
+
+def test_a_matched_fleet_reaches_the_thirty_per_cent_of_the_lecture() -> None:
+    llama, trainer = model("llama-3.1-70b"), Layout(tp=8, dp=8)
+
+    def run(replicas: int, staleness: int) -> RLRun:
+        plan = Rollouts(1024, 8192, 1.0, 65536, 256, kept=0.5, staleness=staleness)
+        return rl_run(llama, H100, Layout(tp=8), replicas, trainer, plan)
+
+    starved, matched = run(8, 1), run(24, 2)
+    assert "below the lecture's 30%" in starved.why[1]
+    assert "near the lecture's 30%" in matched.why[1]
+    assert dict(starved.idle)["trainer"] > 0.7
+    assert 0.25 < matched.efficiency < 0.35
 
 
 def test_the_result_says_where_the_lecture_does_not_hold() -> None:

@@ -58,6 +58,8 @@ class Market:
     group: float
     refunds: str
     reputation: float
+    esteem: str
+    visits: int
     rack: str | None
     on: str | None
     racks: float
@@ -105,6 +107,12 @@ def _refunds() -> tuple[str, ...]:
     return tuple(REFUNDS)
 
 
+def _esteems() -> tuple[str, ...]:
+    from headway.economy.rules import ESTEEMS
+
+    return tuple(ESTEEMS)
+
+
 _MOST: Final = 1_000_000
 _OPTIONS: Final = (
     click.option("--consumers", type=integer(1, _MOST), default="1k", show_default=True, help="Drawn, without FOLDER."),
@@ -127,6 +135,8 @@ _OPTIONS: Final = (
     click.option("--group", type=TIME, default="0s", show_default=True, help="Period in which the rails answer."),
     click.option("--refunds", type=choice("rule", _refunds), default="evidence", show_default=True),
     click.option("--reputation", type=FRACTION, default="0", show_default=True, help="Its weight in search results."),
+    click.option("--esteem", type=choice("measure", _esteems), default="earned", show_default=True, help="Of it."),
+    click.option("--visits", type=integer(1, 1000), default="1", show_default=True, help="Of each consumer, a day."),
     click.option("--rack", type=choice("model", model_names), help="Model that decides; deciding is free without."),
     click.option("--on", type=choice("system", system_names), help="System of the rack."),
     click.option("--racks", type=quantity("count", "number"), default="1", show_default=True, help="Rented."),
@@ -180,6 +190,7 @@ def read_rules(asked: Market) -> Rules:
         group_s=asked.group,
         refunds=asked.refunds,
         reputation=asked.reputation,
+        esteem=asked.esteem,
     )
 
 
@@ -188,7 +199,7 @@ def read_policies(asked: Market) -> Policies:
     from headway.economy.sellers import seller
     from headway.economy.simulate import Policies
 
-    return Policies(read_buyer(asked, asked.buyers), seller(asked.sellers), read_attack(asked))
+    return Policies(read_buyer(asked, asked.buyers), seller(asked.sellers), read_attack(asked), asked.visits)
 
 
 def read_buyer(asked: Market, name: str) -> Buyer:

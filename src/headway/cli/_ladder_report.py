@@ -10,27 +10,43 @@ from headway.cli._report import Column, Passage, Report, Table, Toned
 
 if TYPE_CHECKING:
     from headway.scaling.allocation import Allocation
+    from headway.scaling.forms import Point
     from headway.scaling.ladder import Forecast, Ladder
-    from headway.scaling.laws import Point
     from headway.scaling.runs import Runs
     from headway.scaling.tasks import Task
 
 _TEXT: Final = "left"
 
 
-def fit_report(ladder: Ladder, rungs: Sequence[float], test: Runs | None) -> Report:
+def places(
+    ladder: Ladder, rungs: Sequence[float | tuple[float, float]], unique: float | None, sparsity: float | None
+) -> tuple[Point, ...]:
+    """Points of the rungs asked for: a compute each, or size and tokens."""
+    from headway.scaling.ladder import place
+
+    return tuple(
+        place(ladder, size=rung[0], tokens=rung[1], unique=unique, sparsity=sparsity)
+        if isinstance(rung, tuple)
+        else place(ladder, rung)
+        for rung in rungs
+    )
+
+
+def fit_report(ladder: Ladder, rungs: Sequence[Point], test: Runs | None, residuals: bool = False) -> Report:
     """Laws side by side, the forecast of the chosen one, its allocation, and what held-out runs say."""
-    from headway.scaling.ladder import allocations, forecasts, judge, place
+    from headway.scaling.ladder import allocations, forecasts, judge
 
     runs = ladder.runs
     parts: list[Any] = [_methods(ladder)]
-    asked = [forecasts(ladder, place(ladder, c)) for c in rungs]
+    asked = [forecasts(ladder, point) for point in rungs]
     predictions = [_prediction(f, i) for every in asked for f in every[:1] for i in range(len(f.value))]
     spread = [_prediction(f, i) for every in asked for f in every for i in range(len(f.value))]
     if asked:
         parts.append(_forecasts([f for every in asked for f in every], "Forecast of each law, the chosen first"))
         parts.append(_chart(ladder, [every[0] for every in asked]))
-    splits = [(c, allocations(ladder, c)) for c in rungs]
+    if residuals:
+        parts.append(_residual_chart(ladder))
+    splits = [(c, allocations(ladder, c)) for c in (_compute(point, 0) for point in rungs)]
     if any(found for _, found in splits):
         parts.append(_allocations(splits))
     document: dict[str, Any] = {}
@@ -44,7 +60,8 @@ def fit_report(ladder: Ladder, rungs: Sequence[float], test: Runs | None) -> Rep
         ]
         document["holdout"] = _judged(judged) | {"runs": len(test.loss), "method": every[0].method}
         document["holdout_by_method"] = {f.method: _judged(judge(f, test.loss)) for f in every}
-    flagged = _flagged(ladder)
+    flagged, worth = _flagged(ladder), _worth(ladder)
+    parts += [Passage("Dense worth of experts", worth)] if worth else []
     parts += [Passage(title, lines) for title, lines in (("Bad rungs", flagged), ("Left out", runs.left_out)) if lines]
     return Report(
         title=f"ladder of {len(runs.loss)} runs: {runs.target}",
@@ -67,6 +84,7 @@ def fit_report(ladder: Ladder, rungs: Sequence[float], test: Runs | None) -> Rep
                 for a in found
             ],
             "flagged": list(flagged),
+            "residuals": _residuals(ladder),
             "left_out": list(runs.left_out),
             "conventions": list(runs.notes),
             **document,
@@ -75,12 +93,12 @@ def fit_report(ladder: Ladder, rungs: Sequence[float], test: Runs | None) -> Rep
     )
 
 
-def task_report(task: Task, score: str, rungs: Sequence[float], test: Runs | None) -> Report:
+def task_report(task: Task, score: str, rungs: Sequence[Point], test: Runs | None) -> Report:
     """Both steps and the scores they forecast."""
-    from headway.scaling.ladder import place
     from headway.scaling.tasks import forecast_task, judge_task
 
-    points = [(f"{c:.3g} FLOP", forecast_task(task, place(task.ladder, c)), None, c) for c in rungs]
+    computes = [_compute(point, 0) for point in rungs]
+    points = [(f"{c:.3g} FLOP", forecast_task(task, point), None, c) for c, point in zip(computes, rungs, strict=True)]
     predictions: list[dict[str, Any]] = []
     rows: list[tuple[Any, ...]] = []
     method = f"two-step, {task.ladder.chosen}"
@@ -243,6 +261,55 @@ def _chart(ladder: Ladder, asked: Sequence[Forecast]) -> XYChart:
         ),
         (Marker(float(computes(runs.at).max()), "largest run"),),
         kind="scatter",
+    )
+
+
+def _residuals(ladder: Ladder) -> list[dict[str, Any]]:
+    fit = ladder.method(ladder.chosen).fit
+    if fit is None:
+        return []
+    bad = frozenset(fit.flagged())
+    return [
+        {
+            "run": name,
+            "row": row,
+            "compute_flop": _compute(ladder.runs.at, i),
+            "measured": float(fit.loss[i]),
+            "predicted": float(fit.predicted[i]),
+            "log_residual": float(fit.residual[i]),
+            "flagged": i in bad,
+        }
+        for i, (name, row) in enumerate(zip(ladder.runs.names, ladder.runs.rows, strict=True))
+    ]
+
+
+def _residual_chart(ladder: Ladder) -> XYChart:
+    rows = _residuals(ladder)
+    kinds = (
+        ("runs", [r for r in rows if not r["flagged"]]),
+        ("bad rungs", [r for r in rows if r["flagged"]]),
+    )
+    return XYChart(
+        f"What {ladder.chosen} leaves of each run",
+        Axis("training compute", "flop", log=True),
+        Axis("log of predicted over measured", "fraction"),
+        tuple(
+            Series(name, [r["compute_flop"] for r in some], [r["log_residual"] for r in some])
+            for name, some in kinds
+            if some
+        ),
+        kind="scatter",
+    )
+
+
+def _worth(ladder: Ladder) -> tuple[str, ...]:
+    fit = ladder.method(ladder.chosen).fit
+    if fit is None or ladder.chosen != "moe" or fit.at.sparsity is None:
+        return ()
+    largest = float(fit.at.sparsity.max())
+    return (
+        f"at {largest:g} times as many parameters as are active, one active is worth {fit.dense_worth(largest):.3g}"
+        " dense ones: 'headway train budget --leverage' takes it",
     )
 
 

@@ -50,7 +50,7 @@ def _invariants(found: Audit) -> Table:
         Column("residual", "residual"),
         Column("unit", "unit", align="left", priority=2),
         Column("says", "what it says", align="left", fold=True, priority=1),
-        Column("detail", "compared", align="left", fold=True, priority=3),
+        Column("detail", "compared", align="left", priority=3),
     )
     rows: list[tuple[Cell, ...]] = [
         (
@@ -114,7 +114,7 @@ def _facts(found: Rebuilt) -> list[tuple[str, Cell]]:
     rows: dict[int | None, Cell] = {None: "not compared: a part of the log", 0: Toned("equal to the log", "good")}
     return [
         ("stored rows", rows.get(found.rows_differ, Toned(f"{found.rows_differ} differ from the log", "bad"))),
-        ("last entry at", f"{found.until_us:,} us"),
+        ("last entry at", found.until),
         ("agents", found.agents),
         ("listings", found.listings),
         ("mandates", found.mandates),

@@ -12,6 +12,7 @@ ROWS: Final = (
     Row("run", "headway.cli.economy_run_command:run", "One market, from the bell to its last delivery.", "Decide"),
     Row("compare", "headway.cli.economy_compare_command:compare", "Policies, rules or attacks side by side.", "Decide"),
     Row("sweep", "headway.cli.economy_sweep_command:sweep", "One number of a market, over several values.", "Decide"),
+    Row("names", "headway.cli.economy_names_command:names", "Policies, rules, searches and attacks.", "Decide"),
     Row("agent", "headway.cli.economy_agent_command:agent", "A language model of yours goes shopping.", "Decide"),
     Row("tokens", "headway.cli.economy_tokens_command:tokens", "What a deal takes in tokens, and costs.", "Beneath"),
     Row("racks", "headway.cli.economy_racks_command:racks", "What so many conversations need.", "Beneath"),

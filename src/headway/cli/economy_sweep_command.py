@@ -85,5 +85,5 @@ def _charts(knob: Knob, rows: tuple[Row, ...], code: str) -> tuple[Chart, ...]:
     charts = [XYChart("Welfare", axis, Axis("welfare", unit), (Series("welfare", x, [row.welfare for row in rows]),))]
     if any(row.usd for row in rows):
         paid = [row.usd_per_deal for row in rows]
-        charts.append(XYChart("Compute", axis, Axis("$ per deal", "dollars"), (Series("$/deal", x, paid),)))
+        charts.append(XYChart("Compute", axis, Axis("dollars per deal", "dollars"), (Series("$/deal", x, paid),)))
     return tuple(charts)

@@ -9,12 +9,24 @@ import click
 from headway.cli import _axes_report as axes
 from headway.cli import _ladder_report as shown
 from headway.cli._output import output_options
-from headway.cli._params import CONFIG, FRACTION, TIME, TOKENS, choice, integer, listed, quantity
+from headway.cli._params import CONFIG, FRACTION, TIME, TOKENS, Converted, choice, integer, listed, quantity
 
 if TYPE_CHECKING:
     from headway.cli._report import Report
 
 COUNT = quantity("count", "number")
+
+
+def _rung(text: str, field: str) -> float | tuple[float, float]:
+    from headway.facts.units import parse
+
+    size, colon, tokens = text.partition(":")
+    if not colon:
+        return parse(text, "count", field)
+    return parse(size, "count", field), parse(tokens, "tokens", field)
+
+
+RUNG = Converted("rung", _rung)
 
 
 def _selectors() -> tuple[str, ...]:
@@ -24,7 +36,7 @@ def _selectors() -> tuple[str, ...]:
 
 
 def _methods() -> tuple[str, ...]:
-    from headway.scaling.laws import LAWS
+    from headway.scaling.forms import LAWS
 
     return ("auto", *LAWS)
 
@@ -45,7 +57,10 @@ def ladder() -> None:
 
 @ladder.command()
 @click.argument("runs", type=CONFIG)
-@click.option("--predict", type=listed(COUNT), help="Compute of the next rungs [FLOP], as 1e24,1e25.")
+@click.option("--predict", type=listed(RUNG), help="Next rungs: compute [FLOP] or SIZE:TOKENS, as 1e24,70B:15T.")
+@click.option("--unique", type=TOKENS, help="Distinct tokens of the rungs, for laws of repeated data.")
+@click.option("--sparsity", type=COUNT, help="Total over active parameters of the rungs, for the law of experts.")
+@click.option("--residuals", is_flag=True, help="Draw what the chosen law leaves of each run.")
 @click.option("--holdout", type=CONFIG, help="CSV of runs that the fit does not see: error and coverage on them.")
 @click.option("--target", help="Column to predict where it is not called loss.")
 @click.option("--score", help="Column of scores from 0 to 1: two steps, the target is the task's loss.")
@@ -58,7 +73,10 @@ def ladder() -> None:
 @output_options
 def fit(
     runs: str,
-    predict: tuple[float, ...] | None,
+    predict: tuple[float | tuple[float, float], ...] | None,
+    unique: float | None,
+    sparsity: float | None,
+    residuals: bool,
     holdout: str | None,
     target: str | None,
     score: str | None,
@@ -80,14 +98,15 @@ def fit(
 
     fraction("--level", level, allow_one=False)
     for rung in predict or ():
-        positive("--predict", rung, "FLOP")
+        positive("--predict", rung)
     pairs, extra = _pairs(where), (score,) if score else ()
     table = read_runs(runs, target=target, leave_out=leave_out, where=pairs, extra=extra)
     test = read_runs(holdout, target=table.target, where=pairs, extra=extra, least=1) if holdout else None
     if score is not None:
         task = fit_task(table, table.extra[score], None if free_asymptote else 1.0, level, method)
-        return shown.task_report(task, score, predict or (), test)
-    return shown.fit_report(climb(table, method, asymptote, level), predict or (), test)
+        return shown.task_report(task, score, shown.places(task.ladder, predict or (), unique, sparsity), test)
+    found = climb(table, method, asymptote, level)
+    return shown.fit_report(found, shown.places(found, predict or (), unique, sparsity), test, residuals)
 
 
 @ladder.command()

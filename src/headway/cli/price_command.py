@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headway.facts.hardware import System
     from headway.facts.model import Model
     from headway.facts.prices import PriceFact
+    from headway.pricing.hours import HourPrice
     from headway.pricing.sheets import Sheet
 
 _PRICE: Final = "dollars_per_mtok"
@@ -28,10 +29,12 @@ _SHEETS: Final = "Sheets"
 _SIZES: Final = "Sizes"
 _HERE: Final = "headway.cli.price_command"
 _READINGS: Final = "headway.cli.price_readings"
+_CHECK: Final = "headway.cli.price_check"
 ROWS: Final = (
     Row("show", f"{_HERE}:show", "Every figure of a sheet, and what looks like policy.", _SHEETS),
     Row("compare", f"{_HERE}:compare", "Sheets side by side.", _SHEETS),
     Row("history", f"{_HERE}:history", "One name, a new price.", _SHEETS),
+    Row("check", f"{_CHECK}:check", "Figures that a second source has otherwise.", _SHEETS),
     Row("floor", f"{_HERE}:floor", "Cost floor of every dimension, and markups.", _SHEETS),
     Row("invert", f"{_READINGS}:invert", "Posterior of a model's size from its prices.", _SIZES),
     Row("validate", f"{_READINGS}:validate", "How far that can be trusted, on models of known size.", _SIZES),
@@ -62,15 +65,16 @@ SHEET: Final = Converted("model", _named, _sheet_names)
 
 
 def _sheet_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options that say which sheet: the user's own file, and the day."""
+    """Options that say which sheet: the user's own file, the day and the time of day."""
     file = click.option("--sheet", "file", type=CONFIG, help="A TOML file with sheets of your own.")
     day = click.option("--on", "day", help="Day as YYYY-MM-DD; what still holds by default.")
+    time = click.option("--at", "time", help="Time of day in UTC, as 07:30; off-peak by default.")
 
     @functools.wraps(function)
     def wrapped(*arguments: Any, **given: Any) -> Any:
         return function(*arguments, **given)
 
-    return file(day(wrapped))
+    return file(day(time(wrapped)))
 
 
 def _facts(file: str | None) -> tuple[PriceFact, ...]:
@@ -79,25 +83,28 @@ def _facts(file: str | None) -> tuple[PriceFact, ...]:
     return read_price_facts(file) if file else price_facts()
 
 
-def _find(model: str, file: str | None, day: str | None = None) -> Sheet:
+def _find(model: str, file: str | None, day: str | None = None, time: str | None = None) -> Sheet:
+    from headway.pricing.hours import at_time
     from headway.pricing.sheets import sheet
 
-    return sheet(model, _facts(file), on=day)
+    found = sheet(model, _facts(file), on=day)
+    return found if time is None else at_time(found, time)
 
 
 @click.command()
 @click.argument("model", type=SHEET)
 @_sheet_options
 @output_options
-def show(model: str, file: str | None, day: str | None) -> Report:
+def show(model: str, file: str | None, day: str | None, time: str | None) -> Report:
     """Every figure of a sheet, its multiples, what looks like policy, and what the lecture would read off it.
 
     Example: headway price show claude-opus-5
     """
     from headway.pricing.closed_forms import closed_forms
+    from headway.pricing.hours import hour_prices
     from headway.pricing.sheets import multiples, policy_flags
 
-    found = _find(model, file, day)
+    found = _find(model, file, day, time)
     over = {(m.field, m.mode, m.above): m.multiple for m in multiples(found)}
     columns = (
         Column("field", "field", align="left"),
@@ -112,12 +119,13 @@ def show(model: str, file: str | None, day: str | None) -> Report:
         (f.field, f.mode, f.above or None, _figure(f), over.get((f.field, f.mode, f.above)), f.date, f.source.text)
         for f in found.facts
     )
-    flags, forms = policy_flags(found, _facts(file)), closed_forms(found)
+    flags, forms, hours = policy_flags(found, _facts(file)), closed_forms(found), hour_prices(found)
     notes = ("'contradicted' means that the same equation misses most of four open models by more than 3x",)
     return Report(
-        title=f"{found.model} of {found.provider}, {found.date}",
+        title=f"{found.model} of {found.provider}, {found.date}" + (f" at {time} UTC" if time else ""),
         parts=(
             Table("prices", columns, rows),
+            *((_hours_table(hours),) if hours else ()),
             Passage("Looks like policy", tuple(f"{f.name}: {f.why}" for f in flags) or ("nothing",)),
             _forms_table(forms),
         ),
@@ -128,6 +136,7 @@ def show(model: str, file: str | None, day: str | None) -> Report:
             "date": found.date,
             "prices": found.facts,
             "multiples": multiples(found),
+            "hours": hours,
             "policy": flags,
             "closed_forms": [_form_record(form) for form in forms],
         },
@@ -137,6 +146,31 @@ def show(model: str, file: str | None, day: str | None) -> Report:
 def _figure(fact: PriceFact) -> Cell:
     dimension = {"$/Mtok": _PRICE, "$/Mtok-h": "dollars_per_mtok_hour"}.get(fact.unit, "count")
     return Quantity(fact.value, dimension)
+
+
+def _hours_table(hours: Sequence[HourPrice]) -> Table:
+    columns = (
+        Column("field", "by the hour", align="left"),
+        Column("hours", "hours", align="left"),
+        Column("mode", "mode", align="left", priority=1),
+        Column("standard", "other hours", _PRICE),
+        Column("then", "these hours", _PRICE),
+        Column("multiple", "x"),
+        Column("mean", "mean of an even day", _PRICE),
+    )
+    rows = tuple(
+        (
+            h.field,
+            h.hours,
+            h.mode,
+            h.standard_usd_per_mtok,
+            h.hours_usd_per_mtok,
+            h.multiple,
+            h.mean_usd_per_mtok,
+        )
+        for h in hours
+    )
+    return Table("hours", columns, rows)
 
 
 def _forms_table(forms: Sequence[Any]) -> Table:
@@ -257,15 +291,18 @@ def floor(
 @click.argument("models", type=listed(SHEET), required=False)
 @_sheet_options
 @output_options
-def compare(models: tuple[str, ...] | None, file: str | None, day: str | None) -> Report:
+def compare(models: tuple[str, ...] | None, file: str | None, day: str | None, time: str | None) -> Report:
     """Sheets side by side: all that hold, or MODELS separated by commas.
 
     Example: headway price compare claude-opus-5,gpt-5.5,gemini-3.1-pro
     """
+    from headway.pricing.hours import at_time
     from headway.pricing.sheets import comparable, policy_flags
 
     facts = _facts(file)
     found = comparable(facts, models, on=day)
+    if time is not None:
+        found = tuple(at_time(one, time) for one in found)
     columns = (
         Column("model", "model", align="left"),
         Column("input_usd_per_mtok", "input", _PRICE),

@@ -28,6 +28,7 @@ _NAMES: Final = (("active_params", "active parameters"), ("total_params", "total
 @click.option("--cache-read", type=_PRICE, help="Price of a cached token.")
 @click.option("--sheet", "file", type=CONFIG, help="A TOML file with sheets of your own.")
 @click.option("--on", "day", help="Day as YYYY-MM-DD; what still holds by default.")
+@click.option("--at", "time", help="Time of day in UTC, as 07:30; off-peak by default.")
 @output_options
 def invert(
     model: str | None,
@@ -36,6 +37,7 @@ def invert(
     cache_read: float | None,
     file: str | None,
     day: str | None,
+    time: str | None,
 ) -> Report:
     """Size of a model from its prices: prior, posterior and what the price taught, by two forms.
 
@@ -44,6 +46,7 @@ def invert(
     from headway.facts.errors import InputError
     from headway.facts.prices import price_facts, read_price_facts
     from headway.pricing.cache_reading import read_cache_price
+    from headway.pricing.hours import at_time
     from headway.pricing.posterior import read_sheet
     from headway.pricing.sheets import policy_flags, price_events, sheet
 
@@ -51,6 +54,7 @@ def invert(
     if model is not None and paid_in is None and paid_out is None:
         facts = read_price_facts(file) if file else price_facts()
         found = sheet(model, facts, on=day)
+        found = found if time is None else at_time(found, time)
         paid_in, paid_out, cache_read = found.input_usd_per_mtok, found.output_usd_per_mtok, found.price("cache_read")
         events = price_events(model, facts)
         changes = tuple(f"price event: {e.field} x{e.multiple:.2g} on {e.date} under one name" for e in events)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import sys
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from headway.cli._chart import Axis, Series, XYChart
 from headway.cli._deployment import (
     Asked,
     deployment_options,
@@ -21,15 +20,16 @@ from headway.cli._deployment import (
     read_systems,
 )
 from headway.cli._output import output_options
-from headway.cli._params import CONFIG, FRACTION, TIME, choice, integer, quantity
-from headway.cli._report import Column, Passage, Quantity, Report, Table, facts_table
+from headway.cli._params import CONFIG, FRACTION, TIME, Converted, choice, integer, quantity
+from headway.cli._progress import progress_bar
+from headway.cli._report import Passage, Report
+from headway.cli._simulate_report import comparison_report, rate_report, run_report, sizes_report
 
 if TYPE_CHECKING:
     from headway.simulation.deploy import Deployment
-    from headway.simulation.outcome import Outcome
-    from headway.simulation.replay import Progress, Replay
+    from headway.simulation.memories import Memory
     from headway.simulation.scheduler import Scheduler
-    from headway.simulation.study import Limits, Load
+    from headway.simulation.study import Limits
     from headway.simulation.trace import Trace
 
 
@@ -51,6 +51,43 @@ def _preemptions() -> tuple[str, ...]:
     return tuple(PREEMPTIONS)
 
 
+def _places() -> tuple[str, ...]:
+    from headway.simulation.parallel import PLACES
+
+    return tuple(PLACES)
+
+
+@dataclass(frozen=True, slots=True)
+class TierAsked:
+    """One ``--tier``: a device's name, its sizes, and a read rate instead of its own."""
+
+    name: str
+    sizes: tuple[float, ...]
+    rate: float | None
+
+
+def _tier(text: str, field: str) -> TierAsked:
+    from headway.facts.errors import InputError
+    from headway.facts.storage import storage
+    from headway.facts.units import parse
+
+    name, equals, rest = text.partition("=")
+    sizes, at, rate = rest.partition("@")
+    if not equals or not sizes:
+        raise InputError(field, text, "a device and its size, as 'ddr=512GB', 'flash=1TB,4TB' or 'flash=4TB@20GB/s'")
+    capacities = tuple(parse(size, "bytes", field) for size in sizes.split(","))
+    return TierAsked(storage(name).name, capacities, parse(rate, "bytes_per_second", field) if at else None)
+
+
+def _devices() -> tuple[str, ...]:
+    from headway.facts.storage import storage_names
+
+    return storage_names()
+
+
+TIER = Converted("device=size", _tier, _devices)
+
+
 def _processes() -> tuple[str, ...]:
     from headway.simulation.arrivals import PROCESSES
 
@@ -63,6 +100,8 @@ class Run:
 
     trace: str | None
     closed: bool
+    speed: float
+    session_gap: float
     rate: float
     requests: int
     arrivals: str
@@ -87,15 +126,27 @@ class Run:
     share: float
     against: str | None
     seeds: int
+    tier: tuple[TierAsked, ...]
+    write_through: bool
+    per_request: str | None
+    over: str
+    workers: int | None
+    swing: float
+    period: float
+    autoscale: float | None
 
 
 _OPTIONS = (
     click.option("--trace", type=CONFIG, help="Requests to replay: any format 'headway cache advise' reads."),
     click.option("--closed", is_flag=True, help="Sessions as a closed loop: a turn leaves after the last answer."),
+    click.option("--speed", type=quantity("count", "number"), default="1", help="Times the trace's own rate."),
+    click.option("--session-gap", type=TIME, default="60 s", help="Between sessions, where a file has no calendar."),
     click.option("--rate", type=quantity("count", "1/s"), default="1", show_default=True, help="Requests per second."),
     click.option("--requests", type=integer(1, 20_000_000), default="2k", show_default=True, help="Requests to draw."),
     click.option("--arrivals", type=choice("process", _processes), default="poisson", help="How arrivals are drawn."),
     click.option("--cv", type=quantity("count", "number"), default="1", help="Coefficient of variation of the gaps."),
+    click.option("--swing", type=FRACTION, default="0%", help="Peak of the rate over its mean, less one."),
+    click.option("--period", type=TIME, default="24 h", help="Of that cycle."),
     click.option("--seed", type=integer(0, 2**31), default="0", help="Of what is drawn."),
     click.option("--tp", type=integer(1, 1024), help="Tensor parallel; the cheapest plan's layout by default."),
     click.option("--dp", type=integer(1, 1024), default="1", help="Attention-data ranks of a replica, with --tp."),
@@ -116,6 +167,12 @@ _OPTIONS = (
     click.option("--share", type=FRACTION, default="0.99", help="Share of requests that must hold them, for --find."),
     click.option("--against", type=choice("policy", _policies), help="Compare with this policy over --seeds."),
     click.option("--seeds", type=integer(2, 100), default="5", help="Runs of each policy, for --against."),
+    click.option("--autoscale", type=TIME, help="Replicas that each window of this length needs for the limits."),
+    click.option("--tier", type=TIER, multiple=True, help="A memory below the engines', as ddr=512GB; nearest first."),
+    click.option("--write-through", is_flag=True, help="Tiers get blocks when they are made, not when dropped above."),
+    click.option("--per-request", type=CONFIG, help="Write a row per request to this .csv, .csv.gz or .parquet."),
+    click.option("--over", type=choice("place", _places), default="processes", help="Where many runs go: here, ray."),
+    click.option("--workers", type=integer(1, 4096), help="Runs at a time; all cores by default."),
 )
 
 
@@ -143,12 +200,12 @@ def simulate(asked: Asked, given: Run) -> Report:
 
     Example: headway simulate llama-3.1-8b --on hgx-h200 --tp 1 --rate 5 --isl 1k --osl 200
     """
-    from headway.facts.errors import InputError
+    from headway.simulation.requests import check_requests_path
     from headway.simulation.scheduler import Scheduler
     from headway.simulation.study import Limits, find_rate
 
-    if given.trace and given.against:
-        raise InputError("--against", given.against, "drawn traffic; a trace has no seeds")
+    if given.per_request:
+        check_requests_path(given.per_request)
     scheduler = Scheduler(
         policy=given.policy,
         max_seqs=given.max_seqs,
@@ -164,7 +221,8 @@ def simulate(asked: Asked, given: Run) -> Report:
     )
     limits = Limits(asked.ttft, asked.tpot, given.share)
     trace = _traffic(asked, given, given.seed)
-    deployment, name = _deployment(asked, given, trace, scheduler)
+    sizes = _sizes(given, trace)
+    deployment, name = _deployment(asked, given, trace, scheduler, sizes[0])
     title = f"{name}: {len(trace):,} requests, {trace.name}"
     if not deployment.feasible:
         return Report(
@@ -174,22 +232,123 @@ def simulate(asked: Asked, given: Run) -> Report:
             exit_code=1,
         )
     if given.find:
-        return _rate_report(title, find_rate(deployment, trace, scheduler, limits), limits)
+        return rate_report(title, find_rate(deployment, trace, scheduler, limits), limits)
+    if given.autoscale:
+        return _autoscale(title, asked, given, deployment, scheduler, limits, trace)
     if given.against:
-        return _comparison(title, asked, given, deployment, scheduler, limits)
-    return _run_report(title, asked, deployment, trace, scheduler, limits)
+        return _comparison(title, asked, given, deployment, scheduler, limits, trace)
+    if len(sizes) > 1:
+        return _sizes_report(title, asked, given, trace, scheduler, limits, sizes)
+    return _run(title, asked, given, deployment, trace, scheduler, limits)
+
+
+def _run(
+    title: str,
+    asked: Asked,
+    given: Run,
+    deployment: Deployment,
+    trace: Trace,
+    scheduler: Scheduler,
+    limits: Limits,
+) -> Report:
+    from headway.simulation.requests import write_requests
+    from headway.simulation.sweep import Case, replayed
+
+    case = Case(deployment, trace, scheduler, limits, _costs(asked, deployment))
+    with progress_bar("requests") as show:
+        done, found = replayed(case, show)
+    if given.per_request:
+        write_requests(done, given.per_request)
+    return run_report(title, case, done, found)
+
+
+def _sizes(given: Run, trace: Trace) -> list[tuple[Memory, ...]]:
+    """Every combination of the sizes asked for; one without memories where none are."""
+    from headway.facts.errors import InputError
+    from headway.simulation.memories import memory
+
+    if given.tier and (not trace.block_tokens or given.no_cache):
+        accepted = "a trace with block ids: a memory keeps blocks of prompts"
+        raise InputError("--tier", given.tier[0].name, accepted if not trace.block_tokens else "no --no-cache with it")
+    kinds = [[memory(tier.name, size, tier.rate) for size in tier.sizes] for tier in given.tier]
+    return list(itertools.product(*kinds))
+
+
+def _sizes_report(
+    title: str,
+    asked: Asked,
+    given: Run,
+    trace: Trace,
+    scheduler: Scheduler,
+    limits: Limits,
+    sizes: list[tuple[Memory, ...]],
+) -> Report:
+    from headway.simulation.sweep import Case, run_all
+
+    fleets = [_deployment(asked, given, trace, scheduler, below)[0] for below in sizes]
+    cases = [Case(where, trace, scheduler, limits, _costs(asked, where)) for where in fleets]
+    with progress_bar("runs") as show:
+        found = run_all(cases, over=given.over, workers=given.workers, done=show)
+    return sizes_report(title, len(sizes), found)
+
+
+def _comparison(
+    title: str,
+    asked: Asked,
+    given: Run,
+    deployment: Deployment,
+    scheduler: Scheduler,
+    limits: Limits,
+    trace: Trace,
+) -> Report:
+    from headway.simulation.study import with_policy
+    from headway.simulation.sweep import compare, compare_stretches, same_arrivals
+
+    other = with_policy(scheduler, given.against or scheduler.policy)
+    what = f"{other.policy} less {scheduler.policy}"
+    traces = (trace, *(_traffic(asked, given, given.seed + k) for k in range(1, given.seeds)))
+    places: dict[str, Any] = {"over": given.over, "workers": given.workers}
+    if same_arrivals(traces):
+        found = compare_stretches(deployment, trace, scheduler, other, given.seeds, **places)
+        return comparison_report(title, found, what, f"{given.seeds} stretches of the trace", given.seeds)
+    with progress_bar("runs") as show:
+        found = compare(deployment, traces, scheduler, other, limits, done=show, **places)
+    return comparison_report(title, found, what, "seeds", given.seeds)
+
+
+def _autoscale(
+    title: str,
+    asked: Asked,
+    given: Run,
+    deployment: Deployment,
+    scheduler: Scheduler,
+    limits: Limits,
+    trace: Trace,
+) -> Report:
+    from headway.cli._autoscale_report import autoscale_report
+    from headway.simulation.autoscale import follow_the_load
+
+    places: dict[str, Any] = {"over": given.over, "workers": given.workers}
+    with progress_bar("windows") as show:
+        found = follow_the_load(deployment, trace, scheduler, limits, given.autoscale or 0.0, done=show, **places)
+    return autoscale_report(title, found, _costs(asked, deployment).usd_per_chip_hour)
 
 
 def _traffic(asked: Asked, given: Run, seed: int) -> Trace:
     from headway.simulation.read import read_trace
     from headway.simulation.study import generated
+    from headway.simulation.transform import scale
 
     if given.trace:
-        return read_trace(given.trace, closed=given.closed, seed=seed)
-    return generated(given.arrivals, given.rate, given.requests, int(asked.isl), int(asked.osl), cv=given.cv, seed=seed)
+        trace = read_trace(given.trace, closed=given.closed, session_gap_s=given.session_gap, seed=seed)
+        return trace if given.speed == 1 else scale(trace, rate=given.speed)
+    shape = given.arrivals, given.rate, given.requests, int(asked.isl), int(asked.osl)
+    return generated(*shape, cv=given.cv, seed=seed, swing=given.swing, period_s=given.period)
 
 
-def _deployment(asked: Asked, given: Run, trace: Trace, scheduler: Scheduler) -> tuple[Deployment, str]:
+def _deployment(
+    asked: Asked, given: Run, trace: Trace, scheduler: Scheduler, memories: tuple[Memory, ...] = ()
+) -> tuple[Deployment, str]:
     from headway.cli._deployment import read_workload
     from headway.facts.errors import InputError
     from headway.physics.layout import Layout
@@ -215,19 +374,10 @@ def _deployment(asked: Asked, given: Run, trace: Trace, scheduler: Scheduler) ->
         precision=read_precision(model, asked.weights, asked.kv),
         efficiency=None if own is None else own.efficiency(system),
         blocks=given.blocks,
+        memories=memories,
+        write_through=given.write_through,
     )
     return found, f"{model.name} on {system.name}, {replicas} x {layout.label()}"
-
-
-def _progress() -> Progress | None:
-    """A line on a terminal's stderr with what is done."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(done: int, every: int, now: float) -> None:
-        print(f"\r{done:,} of {every:,} requests, {now:,.0f} s simulated", end="", file=sys.stderr)
-
-    return show
 
 
 def _costs(asked: Asked, deployment: Deployment) -> Any:
@@ -241,138 +391,3 @@ def _costs(asked: Asked, deployment: Deployment) -> Any:
     except UnknownNameError:
         usd = float("nan")
     return Costs(deployment.chips, usd, watts_per_chip(system))
-
-
-_TIMES = (
-    ("ttft_s", "time to first token"),
-    ("tpot_s", "time per output token"),
-    ("itl_s", "gap between tokens"),
-    ("latency_s", "end to end"),
-    ("queue_s", "queue"),
-)
-
-
-def _run_report(
-    title: str, asked: Asked, deployment: Deployment, trace: Trace, scheduler: Scheduler, limits: Limits
-) -> Report:
-    from headway.simulation.study import run
-
-    done, found = run(deployment, trace, scheduler, limits, _costs(asked, deployment), progress=_progress())
-    rows = tuple((label, *_spread(found, key)) for key, label in _TIMES)
-    columns = (
-        Column("time", "", align="left"),
-        *(Column(f"{k}_s", k, "seconds") for k in ("mean", "p50", "p90", "p99")),
-    )
-    facts = facts_table(
-        "outcome",
-        [
-            ("requests served", found.served),
-            ("rejected: too long", found.rejected),
-            ("requests per second", found.requests_per_second),
-            ("within limits", Quantity(found.within_slo, "fraction")),
-            ("output tokens per second", found.output_tokens_per_second),
-            ("engines in steps", Quantity(found.utilisation, "fraction")),
-            ("seats taken", Quantity(found.occupancy, "fraction")),
-            ("steps", found.steps),
-            ("prompt tokens from cache, pooled", Quantity(found.hit_rate, "fraction")),
-            ("preemptions", found.preemptions),
-            ("per million output tokens", Quantity(found.usd_per_mtok, "dollars")),
-            ("energy per output token", Quantity(found.joules_per_token, "joules")),
-        ],
-    )
-    stopped = () if done.complete else (f"interrupted: figures are of the {found.served:,} requests served until then",)
-    return Report(
-        title,
-        (Table("times", columns, rows), _series(done), facts),
-        notes=(*stopped, *trace.notes[:3]),
-        document=_document(title, found, deployment, done),
-        data=_requests(done),
-        exit_code=0 if done.complete else 1,
-    )
-
-
-def _spread(found: Outcome, key: str) -> tuple[float, float, float, float]:
-    s = getattr(found, key)
-    return s.mean, s.p50, s.p90, s.p99
-
-
-def _series(done: Replay) -> XYChart:
-    at = done.series[:, 0].tolist()
-    lines = (Series("running", at, done.series[:, 1].tolist()), Series("waiting", at, done.series[:, 2].tolist()))
-    return XYChart("Requests over time", Axis("time", "seconds"), Axis("requests", "count"), lines)
-
-
-def _requests(done: Replay) -> Table:
-    from headway.simulation.outcome import request_times
-
-    times = request_times(done)
-    columns = (
-        *(Column(k, k) for k in ("request", "input_tokens", "output_tokens", "arrival_s")),
-        *(Column(k, k, "seconds") for k in times),
-        *(Column(k, k) for k in ("hit_tokens", "preemptions", "engine")),
-    )
-    parts = (
-        range(len(done.trace)),
-        done.trace.input_tokens.tolist(),
-        done.trace.output_tokens.tolist(),
-        done.queued_s.tolist(),
-        *(v.tolist() for v in times.values()),
-        done.hit_tokens.tolist(),
-        done.preemptions.tolist(),
-        done.engine.tolist(),
-    )
-    return Table("requests", columns, tuple(zip(*parts, strict=True)))
-
-
-def _document(title: str, found: Outcome, deployment: Deployment, done: Replay) -> dict[str, Any]:
-    from dataclasses import fields
-
-    return {
-        "title": title,
-        "feasible": True,
-        "complete": done.complete,
-        **{f.name: getattr(found, f.name) for f in fields(found)},
-        "blocks": deployment.fleet.blocks,
-        "chips": deployment.chips,
-        "series": {
-            "time_s": done.series[:, 0],
-            "running": done.series[:, 1],
-            "waiting": done.series[:, 2],
-            "blocks_held": done.series[:, 3],
-        },
-        "assumptions": deployment.assumptions,
-    }
-
-
-def _rate_report(title: str, found: Load, limits: Limits) -> Report:
-    from headway.facts.units import format_quantity
-
-    rows: list[tuple[str, Any]] = [
-        ("times the traffic's own rate", found.factor),
-        ("requests per second", found.requests_per_second),
-    ]
-    share = format_quantity(limits.share, "fraction")
-    return Report(
-        title,
-        (facts_table("rate", rows, f"Largest load at which {share} of requests hold the limits"),),
-        document={
-            "title": title,
-            "rate_factor": found.factor,
-            "requests_per_second": found.requests_per_second,
-            "share": limits.share,
-        },
-        exit_code=0 if found.factor > 0 else 1,
-    )
-
-
-def _comparison(
-    title: str, asked: Asked, given: Run, deployment: Deployment, scheduler: Scheduler, limits: Limits
-) -> Report:
-    from headway.simulation.study import compare, with_policy
-
-    traces = tuple(_traffic(asked, given, given.seed + k) for k in range(given.seeds))
-    found = compare(deployment, traces, scheduler, with_policy(scheduler, given.against or scheduler.policy), limits)
-    rows = tuple((label, d.mean, d.low, d.high) for k, label in _TIMES if (d := found.get(k)) is not None)
-    columns = (Column("time", "", align="left"), *(Column(f"{k}_s", k, "seconds") for k in ("mean", "low", "high")))
-    table = Table("difference", columns, rows, f"{given.against} less {scheduler.policy}, 95% over seeds")
-    return Report(title, (table,), document={"title": title, "difference": found, "seeds": given.seeds})

@@ -87,13 +87,22 @@ def budget(
     table = Table("choices", columns, tuple(tuple(r[c.key] for c in columns) for r in rows), "At the same loss")
     parts = (table, _facts(found), _valley(fitted, found)) if found.feasible else (table,)
     return Report(
-        title=f"{found.best.params / leverage / 1e9:.4g}B active on {found.best.tokens / 1e12:.4g}T tokens ({law})",
+        title=f"{_said(found.best.params / leverage, 'count')} active on {_said(found.best.tokens, 'tokens')} ({law})",
         parts=parts,
         notes=_notes(found),
         document=_document(found, rows, fitted),
         data=table,
         exit_code=0 if found.feasible else 1,
     )
+
+
+def _said(value: float, dimension: str) -> str:
+    from headway.facts.units import format_quantity
+
+    # Past the largest prefix a figure is easier to read without one.
+    if value < 1e18:
+        return format_quantity(value, dimension, 4)
+    return f"{value:.4g}".replace("e+", "e") + (" tok" if dimension == "tokens" else "")
 
 
 def _notes(found: Budget) -> tuple[str, ...]:
@@ -110,8 +119,7 @@ def _facts(found: Budget) -> Table:
         ("life after pre-training over pre-training, rho", Quantity(found.rho, "count")),
         ("demand over the plain optimum, q", Quantity(found.demand_ratio, "count")),
         ("over-training against the same loss", Quantity(found.overtraining_same_loss, "count")),
-        ("  95% from", Quantity(low, "count")),
-        ("  95% to", Quantity(high, "count")),
+        *((("  95% from", Quantity(low, "count")), ("  95% to", Quantity(high, "count"))) if low == low else ()),
         ("saving on the plain optimum", Quantity(found.saving, "fraction")),
         ("loss of the rule of equal costs", Quantity(min(found.equalise_excess, 1e6), "fraction")),
         *((name, Quantity(value, "flop")) for name, value in found.flops),
@@ -143,7 +151,7 @@ def _document(found: Budget, rows: Any, law: LossLaw) -> dict[str, Any]:
         "tokens": found.best.tokens,
         "overtraining_20": found.best.overtraining,
         "overtraining_same_loss": found.overtraining_same_loss,
-        "overtraining_95": list(found.interval),
+        "overtraining_95": [end if end == end else None for end in found.interval],
         "rho": found.rho,
         "demand_ratio": found.demand_ratio,
         "saving": found.saving,

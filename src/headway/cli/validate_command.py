@@ -27,6 +27,7 @@ def _metrics() -> tuple[str, ...]:
 @click.command()
 @click.argument("file", required=False, metavar="[FILE]", type=CONFIG)
 @click.option("--training", is_flag=True, help="FILE, or the package's table, holds training measurements.")
+@click.option("--simulation", is_flag=True, help="Gains of serving techniques; FILE is a trace of agentic sessions.")
 @click.option("--config", type=CONFIG, help="A directory of config.json files named <model>.json.")
 @click.option("--hardware", type=CONFIG, help="A TOML file with systems of your own, named as the rows name them.")
 @click.option("--metric", type=listed(choice("metric", _metrics)), help="Only rows of these metrics.")
@@ -42,6 +43,7 @@ def _metrics() -> tuple[str, ...]:
 def validate(
     file: str | None,
     training: bool,
+    simulation: bool,
     config: str | None,
     hardware: str | None,
     metric: tuple[str, ...] | None,
@@ -54,6 +56,10 @@ def validate(
 
     Example: headway validate --metric tpot_ms --by all,chip,engine
     """
+    if simulation:
+        from headway.cli._shapes_report import shapes_report
+
+        return shapes_report(file)
     if training:
         from headway.cli._training_rows import training_report
 
@@ -75,11 +81,13 @@ def validate(
         summary_table([one for one in summary if one.group.partition("=")[0] in by and not _repeats(one, summary)]),
     ]
     if file and len(scored) <= _SHOWN_ROWS:
-        parts.append(_rows_table("rows", "Rows", scored))
+        parts.append(_scored_table("rows", "Rows", scored))
     elif worst and covered:
-        parts.append(_rows_table("worst", "Worst rows", room.worst(scored, worst)))
+        parts.append(_scored_table("worst", "Worst rows", room.worst(scored, worst)))
     if refused:
-        parts.append(_refused_table(refused[:_SHOWN_ROWS]))
+        reasons = [one.answer.refusal.reason if one.answer.refusal else "" for one in refused]
+        ids = (one.row.row_id for one in refused)
+        parts.append(refused_table(list(zip(ids, reasons, strict=True))[:_SHOWN_ROWS]))
     records = [_record(one) for one in scored]
     return Report(
         title=f"{covered:,} of {len(scored):,} measurements predicted",
@@ -129,9 +137,8 @@ def _repeats(one: Summary, every: Sequence[Summary]) -> bool:
     return one.metric == "throughput" and any(s.rows == one.rows for s in alike)
 
 
-def _rows_table(key: str, title: str, rows: Sequence[ScoredRow]) -> Table:
-    from headway.evidence.report import explain
-
+def rows_table(key: str, title: str, rows: Sequence[tuple[Cell, ...]], why: str) -> Table:
+    """Measured rows beside their predictions; `why` heads what explains a row."""
     columns = (
         Column("row", "row", align="left"),
         Column("setup", "setup", align="left", fold=True),
@@ -139,9 +146,21 @@ def _rows_table(key: str, title: str, rows: Sequence[ScoredRow]) -> Table:
         Column("measured", "measured"),
         Column("predicted", "predicted"),
         Column("error", "error", "fraction"),
-        Column("why", "where to look", align="left", fold=True, priority=1),
+        Column("why", why, align="left", fold=True, priority=1),
     )
-    return Table(key, columns, tuple(_row_cells(one, explain(one)) for one in rows), title)
+    return Table(key, columns, tuple(rows), title)
+
+
+def refused_table(rows: Sequence[tuple[str, str]]) -> Table:
+    """Rows without a prediction, each with its reason."""
+    columns = (Column("row", "row", align="left"), Column("reason", "not predicted", align="left", fold=True))
+    return Table("refused", columns, tuple(rows), "Without a prediction")
+
+
+def _scored_table(key: str, title: str, rows: Sequence[ScoredRow]) -> Table:
+    from headway.evidence.report import explain
+
+    return rows_table(key, title, [_row_cells(one, explain(one)) for one in rows], "where to look")
 
 
 def _row_cells(one: ScoredRow, why: str) -> tuple[Cell, ...]:
@@ -159,12 +178,6 @@ def _row_cells(one: ScoredRow, why: str) -> tuple[Cell, ...]:
 def digits(value: float) -> str:
     """Four digits, or all of a large whole number."""
     return f"{value:,.4g}" if value < 10_000 else f"{value:,.0f}"
-
-
-def _refused_table(refused: Sequence[ScoredRow]) -> Table:
-    columns = (Column("row", "row", align="left"), Column("reason", "not predicted", align="left", fold=True))
-    rows = tuple((one.row.row_id, one.answer.refusal.reason if one.answer.refusal else "") for one in refused)
-    return Table("refused", columns, rows, "Without a prediction")
 
 
 def summary_record(one: Summary) -> dict[str, Any]:

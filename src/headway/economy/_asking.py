@@ -6,6 +6,7 @@ import math
 from typing import Final
 
 from headway.economy import _dealing
+from headway.economy._esteem import by_esteem
 from headway.economy._floor import (
     CHARS_PER_TOKEN,
     GRIEFS,
@@ -38,14 +39,16 @@ _SAMPLED: Final = 2000
 """Searches whose recall is measured."""
 
 
-def arrive(now: int, floor: Floor, consumer: int) -> None:
+def arrive(now: int, floor: Floor, consumer: int, visit: int = 0) -> None:
     """A buyer signs its agent's mandate and starts to look."""
     population, policy = floor.population, floor.buyer
     buyers = population.consumers
     worth = int(buyers.worth[buyers.basket.start[consumer] : buyers.basket.start[consumer + 1]].sum())
     limit = max(int(policy.limit * worth) // floor.minor, 1) * floor.minor
-    rng = stream(floor.seed, floor.name(consumer))
-    request = Request(consumer, now, worth, limit, rng, bool(rng.random() < policy.first_p))
+    rng = stream(floor.seed, floor.name(consumer), visit)
+    mandate = f"{floor.name(consumer)}:m{visit}"
+    # With several agents only what all of them take at once is taken without a look at the rest.
+    request = Request(consumer, now, worth, limit, mandate, rng, bool(rng.random() < policy.first_p**policy.agents))
     floor.requests[consumer] = request
     _sign(now, floor, request)
     room = policy.most_compute * worth - price_of(floor.rack, opening_tokens(floor, 0)) * US
@@ -57,7 +60,7 @@ def arrive(now: int, floor: Floor, consumer: int) -> None:
         shown, picked = [loyal], [loyal]
         request.believed[loyal] = True
     else:
-        shown = _found(floor, consumer, per_ask, room)
+        shown = _found(now, floor, consumer, per_ask, room)
         picked = _read(floor, request, shown, per_ask, room)
     unread = 0
     if floor.rack.usd_per_s:
@@ -74,12 +77,12 @@ def arrive(now: int, floor: Floor, consumer: int) -> None:
 def _sign(now: int, floor: Floor, request: Request) -> None:
     """The person behind the agent signs what it may spend."""
     name, rules = floor.name(request.consumer), floor.rules
-    if f"{name}:m" in floor.desk.rails.state.mandates:
+    if request.mandate in floor.desk.rails.state.mandates:
         return
     many = GRIEFS if floor.griefs(request.consumer) else 1
     lasts = 2 * (floor.buyer.patience_s + rules.gate_s + rules.offer_s + rules.group_s) + many * rules.delivery_s
     mandate = Mandate(
-        f"{name}:m",
+        request.mandate,
         f"{name}:user",
         name,
         request.limit,
@@ -90,20 +93,23 @@ def _sign(now: int, floor: Floor, request: Request) -> None:
         None,
         tuple(floor.population.items[item] for item in basket_of(floor, request.consumer)),
         many == 1,
-        name,
+        request.mandate,
     )
     signature = floor.desk.user_key(name).sign(signing_bytes(mandate, floor.desk.rails.state.rules.audience))
     floor.desk.ask(now, name, SignMandate(floor.desk.key(), mandate, signature))
 
 
-def _found(floor: Floor, consumer: int, per_ask: float, room: float) -> list[int]:
+def _found(now: int, floor: Floor, consumer: int, per_ask: float, room: float) -> list[int]:
     """Listings that the search shows: no more than the buyer can afford to read and ask about."""
     buyers, rules = floor.population.consumers, floor.rules
     items, tags = tuple(basket_of(floor, consumer)), tuple(buyers.needs.row(consumer).tolist())
     words = ", ".join([floor.population.items[k] for k in items] + [floor.population.tags[k] for k in tags])
     x, y = buyers.place[consumer].tolist()
     query = Query(words, items, tags, (x, y), rules.within_km)
-    found = search(floor.index, query, rules.width, kind=rules.search).listings
+    if rules.reputation:
+        found = by_esteem(now, floor, search(floor.index, query, None, kind=rules.search).listings)[: rules.width]
+    else:
+        found = search(floor.index, query, rules.width, kind=rules.search).listings
     if len(floor.tally.recall) < _SAMPLED:
         every = search(floor.index, Query(words, items, tags, (x, y), rules.within_km), None, kind="fit").listings
         floor.tally.recall.append(recall(found, every))

@@ -54,6 +54,8 @@ class Request:
     ----------
     consumer, start_us, worth, limit : int
         Who; since when [us]; what the basket is worth, and the most it may pay [micro].
+    mandate : str
+        Under which it may pay.
     rng : numpy.random.Generator
         Its own stream.
     first : bool
@@ -74,6 +76,7 @@ class Request:
     start_us: int
     worth: int
     limit: int
+    mandate: str
     rng: np.random.Generator
     first: bool
     believed: dict[int, bool] = field(default_factory=dict)
@@ -157,6 +160,8 @@ class Floor:
         Deals that each business can have open, 0 for any number, and has.
     factor : list of float
         What learning sellers ask over their posted price.
+    esteem, esteem_us : list
+        Reputation of each business over the best one, and when it was taken [us]; empty before.
     owed : dict of str to int
         Billed to each agent and not yet posted [micro].
     broke : set of str
@@ -189,6 +194,8 @@ class Floor:
     capacity: list[int] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
     factor: list[float] = field(default_factory=list)
+    esteem: list[float] = field(default_factory=list)
+    esteem_us: list[int] = field(default_factory=list)
     owed: dict[str, int] = field(default_factory=dict)
     broke: set[str] = field(default_factory=set)
     menus: list[dict[int, int]] = field(default_factory=list)
@@ -223,10 +230,10 @@ class Floor:
         return self.attack is not None and self.attack.kind == kind and business in self.staged.sellers
 
 
-def stream(seed: int, name: str) -> np.random.Generator:
-    """An agent's own stream, by its name, so that it draws the same in whatever shard it lives."""
+def stream(seed: int, name: str, visit: int = 0) -> np.random.Generator:
+    """An agent's own stream for one visit, by its name, so that it draws the same in whatever shard it lives."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(3, key))))
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(3, key, visit))))
 
 
 def basket_price(menu: dict[int, int], basket: list[int]) -> int | None:

@@ -28,29 +28,23 @@ class Statement(NamedTuple):
 
 
 STATEMENTS: Final = (
-    Statement(
-        "replay-equals-log", "every entry follows the one before, and comes out the same when executed again", "1"
-    ),
-    Statement("debits-equal-credits", "the debits of all accounts equal their credits, in each currency", "micros"),
+    Statement("replay-equals-log", "each entry follows the last, and executes to the same bytes", "1"),
+    Statement("debits-equal-credits", "debits equal credits over all accounts, in each currency", "micros"),
     Statement("amounts-above-zero", "every move is of an amount above zero", "1"),
     Statement("one-currency-a-move", "no move leaves its currency", "micros"),
     Statement("refusals-move-nothing", "a refused command moves no money", "micros"),
-    Statement("no-account-below-zero", "no account but the outside world was below zero at any instant", "micros"),
-    Statement("settles-once", "each offer was held at most once, and its hold resolved at most once", "1"),
-    Statement("price-moves-whole", "posting or voiding a hold moves its whole price, no more and no less", "micros"),
-    Statement("within-mandate", "spending stayed within its mandate at every instant", "micros"),
-    Statement("held-equals-holds", "money in held accounts equalled the open holds at every instant", "micros"),
+    Statement("no-account-below-zero", "no account but cash was below zero at any instant", "micros"),
+    Statement("settles-once", "each offer was held once at most, and resolved once at most", "1"),
+    Statement("price-moves-whole", "posting or voiding a hold moves its whole price", "micros"),
+    Statement("within-mandate", "spending kept within its mandate at every instant", "micros"),
+    Statement("held-equals-holds", "held accounts equalled the open holds at every instant", "micros"),
     Statement("fees-equal-deals", "the fees account holds the fees of the deals", "micros"),
     Statement("compute-equals-bills", "the compute account holds what the bills charge", "micros"),
-    Statement(
-        "compute-equals-rack",
-        "each bill is the rack time at its price, and the rack time sold was billed",
-        "micros, us",
-    ),
+    Statement("compute-equals-rack", "bills are rack time at its price, and cover all time sold", "micros, us"),
     Statement("keys-once", "no client key was answered twice", "1"),
     Statement("time-forward", "the log's time never goes back", "us"),
-    Statement("rows-equal-accounts", "the stored accounts are the sums of the moves", "micros"),
-    Statement("rows-equal-deals", "the stored deals are those of the replayed log", "1"),
+    Statement("rows-equal-accounts", "stored accounts are the sums of the moves", "micros"),
+    Statement("rows-equal-deals", "stored deals are those of the replayed log", "1"),
 )
 
 

@@ -69,7 +69,7 @@ def book_lines(entries: Iterable[Entry], *, epoch: date = EPOCH, until: int | No
     >>> from headway.economy.entries import GENESIS, seal
     >>> moves = [("cash:USD:operator", "wallet:USD:ann", 5_000_000)]
     >>> entry = seal(1, 0, "operator", "deposit", '{"key":"k1"}', "ok", ["ann"], moves, GENESIS)
-    >>> print(*list(book_lines([entry]))[5:], sep="\\n")
+    >>> print(*list(book_lines([entry]))[5:], sep="\n")
     1970-01-01 * "deposit" "ann"
       entry: 1
       sender: "operator"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from headway.economy.accounts import KIND_NAMES, parts
@@ -54,6 +55,14 @@ class Rebuilt:
     deals: tuple[tuple[str, int], ...]
     balances: tuple[Held, ...]
     rows_differ: int | None
+
+    @property
+    def until(self) -> str:
+        """Time of the last entry in UTC, where time 0 is the start of 1970."""
+        try:
+            return (datetime(1970, 1, 1) + timedelta(microseconds=self.until_us)).isoformat(" ", "seconds")  # noqa: DTZ001
+        except OverflowError:
+            return f"{self.until_us:,} us"
 
 
 def rebuild_store(store: Store, *, until: int | None = None, verify: bool = True) -> Rebuilt:

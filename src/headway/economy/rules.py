@@ -61,6 +61,15 @@ REFUNDS: Final = MappingProxyType(
 """How the operator decides disputes; the first is the default."""
 
 
+ESTEEMS: Final = MappingProxyType(
+    {
+        "earned": "settled value, by how many independent buyers, fading (headway.economy.reputation)",
+        "count": "settled deals, whoever bought: what a wash trader buys",
+    }
+)
+"""What reputation is read off; the first is the default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The rules of one market.
@@ -95,6 +104,10 @@ class Rules:
         Key of :data:`REFUNDS`.
     reputation : float
         Weight of reputation in the order of search results, 0 to 1 [1].
+    esteem : str
+        Key of :data:`ESTEEMS`.
+    reputation_s : float
+        How often reputation is read off the settled deals [s].
 
     Raises
     ------
@@ -121,10 +134,17 @@ class Rules:
     step: float = 0.02
     refunds: str = "evidence"
     reputation: float = 0.0
+    esteem: str = "earned"
+    reputation_s: float = 3600.0
 
     def __post_init__(self) -> None:
         """Refuse fields out of range, by name."""
-        for field, table in (("mechanism", MECHANISMS), ("search", SEARCHES), ("refunds", REFUNDS)):
+        for field, table in (
+            ("mechanism", MECHANISMS),
+            ("search", SEARCHES),
+            ("refunds", REFUNDS),
+            ("esteem", ESTEEMS),
+        ):
             if getattr(self, field) not in table:
                 raise unknown(field, str(getattr(self, field)), table)
         if self.width is not None:
@@ -134,7 +154,7 @@ class Rules:
         whole("fee_bps", single("fee_bps", self.fee_bps), least=0, most=10_000)
         for field in ("gate_s", "offer_s", "hold_s"):
             positive(field, single(field, getattr(self, field)), "s")
-        for field in ("delivery_s", "bell_s", "group_s"):
+        for field in ("delivery_s", "bell_s", "group_s", "reputation_s"):
             not_negative(field, single(field, getattr(self, field)), "s")
         positive("step", single("step", self.step))
         fraction("step", self.step)

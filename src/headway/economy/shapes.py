@@ -9,7 +9,7 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from headway.economy.commands import ALGORITHMS, KINDS, ROLES, CounterOffer, MakeOffer
+from headway.economy.commands import ALGORITHMS, KINDS, ROLES, Items
 from headway.economy.mandates import Mandate
 from headway.economy.money import CURRENCIES, LARGEST
 from headway.economy.refusals import Refusal
@@ -154,19 +154,22 @@ _BY_NAME: Final = MappingProxyType(
 
 
 class _Shape(NamedTuple):
-    """Identifiers of a command, read at once, and the checks of its other fields."""
+    """Identifiers of a command, read at once, the checks of its other fields, and items beside their total."""
 
     identifiers: Callable[[Any], tuple[Any, ...]]
     others: tuple[tuple[str, Check], ...]
     checks: tuple[tuple[str, Check], ...]
+    priced: Callable[[Any], tuple[Items, int]] | None
 
 
 def _shape(command: Any) -> _Shape:
     checks = tuple((one.name, _BY_NAME.get(one.name, _natural)) for one in fields(command))
     names = [name for name, check in checks if check is _identifier]
+    both = {"items", "total"} <= {name for name, _ in checks}
+    priced: Callable[[Any], tuple[Items, int]] | None = attrgetter("items", "total") if both else None
     others = tuple(pair for pair in checks if pair[1] is not _identifier)
     # Of one name attrgetter gives no tuple: then it is read twice.
-    return _Shape(attrgetter(*(names if len(names) > 1 else names * 2)), others, checks)
+    return _Shape(attrgetter(*(names if len(names) > 1 else names * 2)), others, checks, priced)
 
 
 _SHAPES: Final = MappingProxyType({command: _shape(command) for command in KINDS.values()})
@@ -194,6 +197,8 @@ def refuse_shape(command: object) -> Refusal | None:
         bad = check(getattr(command, name))
         if bad is not None:
             return bad
-    if isinstance(command, MakeOffer | CounterOffer) and sum(price for _, price in command.items) != command.total:
-        return Refusal.ITEMS_DO_NOT_SUM
+    if shape.priced is not None:
+        items, total = shape.priced(command)
+        if sum([price for _, price in items]) != total:
+            return Refusal.ITEMS_DO_NOT_SUM
     return None

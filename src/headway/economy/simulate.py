@@ -21,6 +21,7 @@ from headway.economy._floor import GRIEFS, US, Floor
 from headway.economy.attackers import Attack, stage
 from headway.economy.buyers import BUYERS, Buyer
 from headway.economy.discovery import build_index
+from headway.economy.generated import DAY_US
 from headway.economy.listings import publish
 from headway.economy.memory_store import memory_store
 from headway.economy.money import currency
@@ -51,6 +52,13 @@ class Policies:
         Policy of every honest business.
     attack : Attack, optional
         What some of them do instead.
+    visits : int
+        Times that each consumer looks for its basket, an equal part of a day apart [1].
+
+    Raises
+    ------
+    RangeError
+        If the visits are not a whole number from 1.
 
     Examples
     --------
@@ -61,6 +69,11 @@ class Policies:
     buyers: Buyer = BUYERS["optimal"]
     sellers: Seller = SELLERS["posted"]
     attack: Attack | None = None
+    visits: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse no visit."""
+        whole("visits", single("visits", self.visits), most=10_000)
 
 
 def simulate(
@@ -167,28 +180,30 @@ def _open(
     )
     paid = rack.micros_per_hour > 0
     funds = round(policies.sellers.funds * US) // minor * minor if paid else 0
-    set_up(floor.desk, population, shown, _wallets(floor, paid), funds)
+    set_up(floor.desk, population, shown, _wallets(floor, paid, policies.visits), funds)
     bell = round(rules.bell_s * US)
     for consumer, at_us in enumerate(population.consumers.at_us.tolist()):
-        again = GRIEFS if floor.griefs(consumer) else 1
-        for k in range(again):
-            floor.at(max(at_us, bell) + k * round(rules.delivery_s * US), arrive, floor, consumer)
+        first = max(at_us, bell)
+        for k in range(GRIEFS if floor.griefs(consumer) else 1):
+            floor.at(first + k * round(rules.delivery_s * US), arrive, floor, consumer)
+        for visit in range(1, policies.visits):
+            floor.at(first + visit * DAY_US // policies.visits, arrive, floor, consumer, visit)
     return floor
 
 
-def _wallets(floor: Floor, paid: bool) -> list[int]:
+def _wallets(floor: Floor, paid: bool, visits: int) -> list[int]:
     """What each consumer brings: its limit, and what it may spend on deciding, in whole minor units [micro]."""
     buyers, minor = floor.population.consumers, floor.minor
     worth = np.add.reduceat(buyers.worth, buyers.basket.start[:-1])
     share = floor.buyer.limit + (floor.buyer.most_compute if paid else 0.0)
     found = (np.ceil(worth * share / minor).astype(np.int64) + 1) * minor
-    return [w * (GRIEFS if floor.griefs(c) else 1) for c, w in enumerate(found.tolist())]
+    return [w * (visits + (GRIEFS if floor.griefs(c) else 0)) for c, w in enumerate(found.tolist())]
 
 
 def _run(floor: Floor, progress: Progress | None) -> int:
     """Take events in order of time; commands of one moment, or of one period of the rails, make one group [us]."""
     heap, desk, tally = floor.heap, floor.desk, floor.tally
-    period, everyone = round(floor.rules.group_s * US), len(floor.population.consumers)
+    period, everyone = round(floor.rules.group_s * US), len(floor.heap)
     last = told = 0
     while heap or desk.queue:
         due = min(heap[0][0] if heap else math.inf, desk.numbers[1] if desk.queue else math.inf)

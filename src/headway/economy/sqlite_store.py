@@ -32,8 +32,15 @@ _SCHEMA: Final = (
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
 _ENTRY: Final = "INSERT INTO entries VALUES (?, CAST(? AS TEXT), ?)"
-_ACCOUNT: Final = "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)"
-_DEAL: Final = "INSERT OR REPLACE INTO deals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ACCOUNT: Final = (
+    "INSERT INTO accounts VALUES (?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET debits = excluded.debits, credits = excluded.credits"
+)
+_DEAL: Final = (
+    "INSERT INTO deals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT DO UPDATE SET fee = excluded.fee, refunded = excluded.refunded, held = excluded.held,"
+    " status = excluded.status, settled_us = excluded.settled_us"
+)
 
 
 @dataclass(frozen=True, slots=True)

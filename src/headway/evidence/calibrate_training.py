@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,13 +20,21 @@ from headway.evidence.measurements import TrainingMeasurement, open_training
 from headway.evidence.setups import Refusal
 from headway.evidence.training_predict import in_unit, is_rate, timed
 from headway.evidence.training_setups import TrainingSetup, training_setup
-from headway.facts.training_constants import TrainConstants, constants_of
-from headway.training.step import HIDDEN_BEHIND, HIDDEN_COST
+from headway.facts.training_constants import SHARED, SharedConstants, TrainConstants, constants_of
+from headway.training.step import BACKWARD_SHARE
 
 _OUT: Final = Path(__file__).parents[1] / "facts" / "data" / "training_calibration.toml"
 #: Start and pull: constants of a well-run stack, and how far (in logs) each may reasonably be from them.
 PRIOR: Final = (0.75, 0.6, 0.6, 2e-4)
 _WIDTH: Final = (0.25, 0.5, 0.7, 1.0)
+#: The same of the shared constants, in the order of SHARED. Fused attention reaches 0.63 to 0.73 of an A100's peak
+#: and large products 0.8 to 0.9 (Dao, arXiv 2307.08691); sorting and combining cross the memory once each; a tile
+#: fills and drains over about two of its own depths of 128. Of narrow experts and
+#: of what hidden communication costs nothing is known beforehand but the order.
+SHARED_PRIOR: Final = (0.7, 2048.0, 2.0, 256.0, 0.1)
+_SHARED_WIDTH: Final = (0.3, 1.0, 0.5, 0.7, 1.0)
+_SHARED_LOW: Final = (0.1, 10.0, 0.1, 1.0, 1e-3)
+_SHARED_HIGH: Final = (1.5, 1e5, 20.0, 5e3, 1.0)
 _PULL: Final = 0.1
 _UNFIT: Final = ("time_to_train_min", "total_gpu_hours")
 
@@ -85,7 +93,11 @@ class _Linear:
     """Times of runs as sums of constants: a step is linear in what it waits for, but for what hides."""
 
     products: Any
+    narrow: Any
+    deep: Any
+    looks: Any
     memory: Any
+    crossings: Any
     wires: Any
     host: Any
     idle: Any
@@ -93,36 +105,51 @@ class _Linear:
     optimiser: Any
     measured: Any
 
-    def log_ratios(self, theta: Any) -> Any:
-        """``log(predicted / measured)`` of the time of each run."""
-        matrix, memory, exposed, wait = np.exp(theta)
-        one = self.products / matrix + self.memory / memory + self.wires * exposed + self.host * wait
-        behind = HIDDEN_BEHIND * one
-        hidden = np.maximum(self.data - behind, 0.0) + HIDDEN_COST * exposed * np.minimum(self.data, behind)
+    def log_ratios(self, own: Any, shared: Any) -> Any:
+        """``log(predicted / measured)`` of the time of each run, from logs of constants (4 for each run)."""
+        matrix, memory, exposed, wait = np.exp(own)
+        rate, narrow, again, depth, cost = np.exp(shared)
+        products = self.products + narrow * self.narrow + depth * self.deep + self.looks / rate
+        stream = self.memory + again * self.crossings
+        one = products / matrix + stream / memory + self.wires * exposed + self.host * wait
+        behind = BACKWARD_SHARE * one
+        hidden = np.maximum(self.data - behind, 0.0) + cost * exposed * np.minimum(self.data, behind)
         return np.log((one * (1.0 + self.idle) + hidden + self.optimiser / memory) / self.measured)
+
+    def of(self, chosen: Any) -> _Linear:
+        """Some of the runs."""
+        return _Linear(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
 def _linear(group: Sequence[Case]) -> _Linear:
-    unit, bare = TrainConstants(1.0, 1.0, 1.0, 1.0), TrainConstants(1e12, 1e12, 0.0, 0.0)
+    # Each part alone: the same step with one constant changed.
+    bare = SharedConstants(1.0, 0.0, 0.0, 0.0, 0.0)
+    narrow, deep = replace(bare, narrow_experts=1.0, expert_crossings=1.0), replace(bare, product_depth=1.0)
+    # Nothing hides behind products that take no time.
+    unhindered = TrainConstants(1e12, 1e12, 0.0, 0.0)
     rows = []
     for case in group:
-        step = timed(case.setup, unit)
-        p = {name: float(value) for name, value in step.parts}
+        step, second, third = (
+            timed(case.setup, TrainConstants(1.0, 1.0, 1.0, 1.0, shared=each)) for each in (bare, narrow, deep)
+        )
+        p, q, r = ({name: float(value) for name, value in one.parts} for one in (step, second, third))
         wires = sum(p[name] for name in ("tensor ranks", "context ranks", "expert ranks", "stages"))
-        products = p["products"] + p["attention"]
-        one = products + p["memory"] + wires + p["host"]
+        one = p["products"] + p["attention"] + p["memory"] + wires + p["host"]
         told = in_unit(case.row, case.setup, step) or case.row.value
         # Measured seconds: a rate is turned by the ratio of both rates.
         factor = told / case.row.value if is_rate(case.row.metric) else case.row.value / told
-        data = dict(timed(case.setup, bare).parts)["data ranks"]
         rows.append(
             (
-                products,
+                p["products"],
+                q["products"] - p["products"],
+                r["products"] - p["products"],
+                p["attention"],
                 p["memory"],
+                q["memory"] - p["memory"],
                 wires,
                 p["host"],
                 p["bubble"] / one,
-                float(data),
+                float(dict(timed(case.setup, replace(unhindered, shared=bare)).parts)["data ranks"]),
                 p["optimiser"],
                 float(step.seconds) * factor,
             )
@@ -130,63 +157,90 @@ def _linear(group: Sequence[Case]) -> _Linear:
     return _Linear(*np.asarray(rows).T)
 
 
-def fit(group: Sequence[Case]) -> TrainConstants:
-    """Constants of one generation.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Constants of every generation, and those that all share.
+
+    Parameters
+    ----------
+    generations : mapping of str to TrainConstants
+    shared : SharedConstants
+    """
+
+    generations: Mapping[str, TrainConstants]
+    shared: SharedConstants
+
+    def of(self, generation: str) -> TrainConstants:
+        """Constants of a generation; the median of the others where it was never measured."""
+        known = self.generations.get(generation)
+        if known is not None:
+            return known
+        columns = zip(*(t.values() for t in self.generations.values()), strict=True)
+        return constants_of((float(np.median(column)) for column in columns), shared=self.shared)
+
+
+def fit(every: Sequence[Case], sums: _Linear | None = None) -> Fitted:
+    """Constants of every generation that the cases hold and the shared ones, in one least-squares fit.
 
     >>> found = fit([c for c in cases(open_training()) if c.generation == "ampere"])
-    >>> 0.4 < found.matrix < 1.0
+    >>> 0.4 < found.generations["ampere"].matrix < 1.0
     True
     """
     from scipy.optimize import least_squares
 
-    start = np.log(PRIOR)
-    counts = Counter(case.row.source_id for case in group)
-    weights = np.array([counts[c.row.source_id] ** -0.25 for c in group])
-    sums = _linear(group)
+    names = sorted({c.generation for c in every})
+    place = np.array([names.index(c.generation) for c in every])
+    counts = Counter(case.row.source_id for case in every)
+    weights = np.array([counts[c.row.source_id] ** -0.25 for c in every])
+    parts = sums or _linear(every)
+    start = np.log(np.concatenate([SHARED_PRIOR, np.tile(PRIOR, len(names))]))
+    width = np.concatenate([_SHARED_WIDTH, np.tile(_WIDTH, len(names))])
+    size = len(SHARED_PRIOR)
 
     def residuals(theta: Any) -> Any:
-        return np.concatenate([weights * sums.log_ratios(theta), _PULL * (theta - start) / _WIDTH])
+        own = theta[size:].reshape(len(names), -1)[place].T
+        return np.concatenate([weights * parts.log_ratios(own, theta[:size]), _PULL * (theta - start) / width])
 
-    low = np.log([0.2, 0.05, 0.02, 1e-7])
-    high = np.log([1.0, 1.0, 4.0, 1e-2])
+    low = np.log(np.concatenate([_SHARED_LOW, np.tile([0.2, 0.05, 0.02, 1e-7], len(names))]))
+    high = np.log(np.concatenate([_SHARED_HIGH, np.tile([1.0, 1.0, 4.0, 1e-2], len(names))]))
     found = least_squares(residuals, start, bounds=(low, high), loss="soft_l1", f_scale=0.1)
-    return constants_of(float(f"{v:.4g}") for v in np.exp(found.x))
+    rounded = [float(f"{v:.4g}") for v in np.exp(found.x)]
+    shared = SharedConstants(*rounded[:size])
+    groups = np.reshape(rounded[size:], (len(names), -1))
+    return Fitted({n: constants_of(g, shared=shared) for n, g in zip(names, groups, strict=True)}, shared)
 
 
-def errors_of(group: Sequence[Case], constants: TrainConstants) -> Any:
+def errors_of(group: Sequence[Case], fitted: Fitted, sums: _Linear | None = None) -> Any:
     """``log(predicted / measured)`` of the time of each case.
 
-    >>> errors_of(cases(open_training())[:1], TrainConstants(*PRIOR)).shape
-    (1,)
+    >>> some = cases(open_training())[:3]
+    >>> errors_of(some, fit(some)).shape
+    (3,)
     """
-    return _linear(group).log_ratios(np.log(constants.values()))
+    own = np.log([fitted.of(c.generation).values() for c in group]).T
+    return (sums or _linear(group)).log_ratios(own, np.log(fitted.shared.values()))
 
 
-def left_out(every: Sequence[Case]) -> dict[str, list[float]]:
+def left_out(every: Sequence[Case], sums: _Linear | None = None) -> dict[str, list[float]]:
     """Errors of each source under constants fitted without it, ``log(predicted / measured)`` of times.
 
-    A generation that only one source measured takes the median of the others, as a user of a new chip would get.
+    Everything that is fitted is fitted anew, the shared constants too. A generation that only one source measured
+    takes the median of the others, as a user of a new chip would get.
     """
+    parts = sums or _linear(every)
     found: dict[str, list[float]] = {}
     for source in dict.fromkeys(c.row.source_id for c in every):
-        rest = [c for c in every if c.row.source_id != source]
-        table = fit_all(rest)
-        middle = constants_of(float(np.median(v)) for v in zip(*(t.values() for t in table.values()), strict=True))
-        out = [c for c in every if c.row.source_id == source]
-        found[source] = [float(errors_of([c], table.get(c.generation, middle))[0]) for c in out]
+        out = np.array([c.row.source_id == source for c in every])
+        rest, left = ([c for c, o in zip(every, out, strict=True) if o == side] for side in (False, True))
+        fitted = fit(rest, parts.of(~out))
+        found[source] = [float(v) for v in errors_of(left, fitted, parts.of(out))]
     return found
 
 
-def fit_all(every: Sequence[Case]) -> dict[str, TrainConstants]:
-    """Constants of every generation that the cases hold."""
-    names = sorted({c.generation for c in every})
-    return {name: fit([c for c in every if c.generation == name]) for name in names}
-
-
-def _report(table: dict[str, TrainConstants], every: Sequence[Case], out: dict[str, list[float]]) -> tuple[str, Any]:
+def _report(errors: Sequence[float], every: Sequence[Case], out: dict[str, list[float]]) -> tuple[str, Any]:
     own: dict[str, list[float]] = defaultdict(list)
-    for c in every:
-        own[c.row.source_id].append(float(errors_of([c], table[c.generation])[0]))
+    for c, error in zip(every, errors, strict=True):
+        own[c.row.source_id].append(float(error))
 
     def line(name: str, logs: Sequence[float]) -> str:
         error = np.abs(np.expm1(np.asarray(logs)))
@@ -199,12 +253,15 @@ def _report(table: dict[str, TrainConstants], every: Sequence[Case], out: dict[s
     return "\n".join(lines), np.quantile(-np.asarray(outside), [0.1, 0.9])
 
 
-def to_toml(table: dict[str, TrainConstants], quantiles: Any, count: int) -> str:
+def to_toml(fitted: Fitted, quantiles: Any, count: int, left: Sequence[float]) -> str:
     """The table of constants as the package keeps it.
 
-    >>> "generation.hopper" in to_toml({"hopper": TrainConstants(*PRIOR)}, (-0.1, 0.1), 3)
+    >>> shared = SharedConstants(*SHARED_PRIOR)
+    >>> one = Fitted({"hopper": TrainConstants(*PRIOR)}, shared)
+    >>> "generation.hopper" in to_toml(one, (-0.1, 0.1), 3, (0.1,))
     True
     """
+    error = np.abs(np.expm1(np.asarray(left)))
     text = [
         "# Written by python -m headway.evidence.calibrate_training. Constants: fraction of the matrix peak, fraction",
         "# of the memory bandwidth, exposed share of communication, seconds of waiting per expert layer and pass.",
@@ -213,11 +270,18 @@ def to_toml(table: dict[str, TrainConstants], quantiles: Any, count: int) -> str
         'retrieved = "2026-11-25"',
         'kind = "measured"',
         "",
-        "# 10% and 90% quantiles of log(measured / predicted) of a step's time on sources left out of the fit.",
+        "# 10% and 90% quantiles of log(measured / predicted) of a step's time on sources left out of the fit, and",
+        "# the absolute error there.",
         "[errors]",
         f"log_quantiles = [{quantiles[0]:.4f}, {quantiles[1]:.4f}]",
+        f"left_out_median = {np.median(error):.4f}",
+        f"left_out_p90 = {np.quantile(error, 0.9):.4f}",
+        "",
+        "# What every generation shares, fitted with the rest.",
+        "[shared]",
+        *(f"{name} = {value:g}" for name, value in zip(SHARED, fitted.shared.values(), strict=True)),
     ]
-    for name, c in table.items():
+    for name, c in fitted.generations.items():
         text += ["", f"[generation.{name}]", f"constants = [{', '.join(f'{v:g}' for v in c.values())}]"]
     return "\n".join(text) + "\n"
 
@@ -225,9 +289,10 @@ def to_toml(table: dict[str, TrainConstants], quantiles: Any, count: int) -> str
 def main(arguments: Sequence[str]) -> int:
     """Fit, print the errors, and write the table; ``--check`` compares with the packaged one instead."""
     every = cases(open_training())
-    table = fit_all(every)
-    told, quantiles = _report(table, every, left_out(every))
-    text = to_toml(table, quantiles, len(every))
+    sums = _linear(every)
+    fitted, out = fit(every, sums), left_out(every, sums)
+    told, quantiles = _report(errors_of(every, fitted, sums), every, out)
+    text = to_toml(fitted, quantiles, len(every), [v for logs in out.values() for v in logs])
     sys.stdout.write(told + "\n")
     if "--check" in arguments:
         return int(text != _OUT.read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from headway.facts.catalog import Column, Document, Row, numbered_rows, only_tables, packaged, read_document
 from headway.facts.check import not_negative
+from headway.facts.day_hours import day_hours
 from headway.facts.errors import InputError, UnknownNameError, unknown
 from headway.facts.sources import Source
 
@@ -27,7 +28,7 @@ SHEET_COLUMNS: tuple[Column, ...] = (
     Column("provider", "text", "who charges it", required=True),
     Column("mode", "text", "standard (default), fast, priority, flex, batch or peak"),
     Column("above", "quantity", "prompts longer than this are billed by this row", "tokens"),
-    Column("hours", "text", "hours of the day it holds"),
+    Column("hours", "text", "hours of the day it holds, UTC, as '01-04, 06-10'"),
     Column("input", "quantity", "price of input tokens", "dollars_per_mtok"),
     Column("cache_write_5m", "quantity", "price of input kept for 5 minutes", "dollars_per_mtok"),
     Column("cache_write_1h", "quantity", "price of input kept for 1 hour", "dollars_per_mtok"),
@@ -64,7 +65,8 @@ class PriceFact:
     unit : str
         Unit of `value`.
     mode : str
-        ``"standard"``, ``"fast"``, ``"priority"``, ``"flex"``, ``"batch"`` or ``"peak"``.
+        ``"standard"``, ``"fast"``, ``"priority"``, ``"flex"``, ``"batch"``, ``"peak"`` or
+        ``"off-peak"``.
     above : float
         Prompts longer than this are billed at this figure [token].
     date : str
@@ -75,6 +77,8 @@ class PriceFact:
         Who says so.
     note : str
         What the reader should know.
+    hours : str
+        Hours of the day it holds, UTC; empty for all.
     """
 
     model: str
@@ -88,9 +92,15 @@ class PriceFact:
     until: str
     source: Source
     note: str
+    hours: str = ""
 
 
 def _facts(sheet: Row) -> Iterator[PriceFact]:
+    hours = sheet.text("hours")
+    if hours:
+        day_hours(f"{sheet.name}.hours", hours)
+        if sheet.text("mode", "standard") == "standard":
+            raise InputError(f"{sheet.name}.mode", "standard", "a mode of its own, as peak, for a row with hours")
     for field, unit in FIELD_UNITS:
         value = sheet.optional(field)
         if value is not None:
@@ -106,6 +116,7 @@ def _facts(sheet: Row) -> Iterator[PriceFact]:
                 until=sheet.text("until"),
                 source=sheet.sources[0],
                 note=sheet.text("note"),
+                hours=hours,
             )
 
 

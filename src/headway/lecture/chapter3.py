@@ -11,6 +11,7 @@ from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
 from headway.physics import balance, fleet, pipeline, published, trains
 from headway.physics.attention import kv_bytes
 from headway.physics.memory import weight_bytes
+from headway.training.schedules import boundary_bytes, schedule_cost
 
 _STAGES = (1, 2, 4, 8)
 
@@ -80,7 +81,7 @@ def _c32(given: Given) -> tuple[Figure, ...]:
     return tuple(
         say(
             f"{count} micro-batch{'' if count == 1 else 'es'}",
-            pipeline.bubble(stages, count),
+            schedule_cost("gpipe", stages, count).bubble,
             "fraction",
             expected,
             tolerance,
@@ -113,6 +114,7 @@ def _c38(given: Given) -> tuple[Figure, ...]:
     )
     blocks = given("layout.residual_blocks")
     plain, kept = (pipeline.hop_time(given("layout.hop_batch"), width, size, card, nics, 0.0, n) for n in (1, blocks))
+    over = fleet.relative_to(*(boundary_bytes(given("layout.hop_batch"), width, n, size) for n in (blocks, 1)))
     rack = given.system("gb200-nvl72")
     there = pipeline.hop_time(
         given("layout.hop_batch"), width, size, rack.network_bandwidth or card, nics, rack.network_latency, blocks
@@ -121,6 +123,7 @@ def _c38(given: Given) -> tuple[Figure, ...]:
         say("one block", plain, "seconds"),
         say("eight blocks", kept, "seconds", "98 us", 0.05),
         real("eight blocks between GB200 racks", there, "seconds", between=(0.0, 1e-3)),
+        say("bytes over a stage's edge, eight blocks over one", over, "times", 8, EXACT, shown=False),
     )
 
 

@@ -7,8 +7,12 @@ from types import MappingProxyType
 
 import numpy as np
 
+from headway.facts.scaling_laws import LossLaw
 from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
 from headway.physics import budget, fleet, lifetime, published
+from headway.physics.lifetime import TrainingOptimum
+from headway.training.lifetime import budget as train_budget
+from headway.training.lifetime import reference_ratio, rho_for
 
 # The fits as the claims were computed with, and as they stand after closer reading.
 _STATED_LAWS = (("Hoffmann's fit", "hoffmann-2022-printed"), ("Epoch's refit", "epoch-2024"))
@@ -95,12 +99,17 @@ def _c43(given: Given) -> tuple[Figure, ...]:
     lab = budget.tokens_served(rate, life)
     one = budget.tokens_served(rate, life, fleet.relative_to(1.0, given("board.models_sharing")))
     rounded = given("board.training_tokens_rounded")
+    law = given.law("epoch-2024-converged")
+
+    def over(tokens: float) -> float:
+        return reference_ratio(law, params, tokens)[0]
+
     return (
-        say("150T over 20 x 100B", budget.overtraining(given("board.training_tokens"), params), "times", 75, EXACT),
+        say("150T over 20 x 100B", over(given("board.training_tokens")), "times", 75, EXACT),
         say("tokens of the lab in two months", lab, "tokens", "2.63 Ptok"),
         say("of one model", one, "tokens", "263 Ttok"),
-        say("rounded to 200T", budget.overtraining(rounded, params), "times", 100, EXACT),
-        say("not rounded", budget.overtraining(one, params), "times", "131"),
+        say("rounded to 200T", over(rounded), "times", 100, EXACT),
+        say("not rounded", over(float(one)), "times", "131"),
     )
 
 
@@ -113,7 +122,8 @@ def _c45(given: Given) -> tuple[Figure, ...]:
     params, tokens = given("board.active_params"), given("board.training_tokens")
 
     def at_optimum(name: str) -> float:
-        return float(lifetime.inference_over_pretraining_cost_at_optimum(given.law(name), params, tokens))
+        law = given.law(name)
+        return float(rho_for(law, reference_ratio(law, params, tokens)[1]))
 
     return (
         say("Hoffmann's fit", at_optimum("hoffmann-2022-printed"), "count", 1.04, 0.02),
@@ -125,12 +135,16 @@ def _c45(given: Given) -> tuple[Figure, ...]:
 def _c46(given: Given) -> tuple[Figure, ...]:
     params, tokens, eff = given("board.active_params"), given("board.training_tokens"), given("board.efficiency")
     epoch, hoffmann = (given.law(name) for name in ("epoch-2024", "hoffmann-2022-printed"))
-    found = lifetime.optimal_size(epoch, tokens, params, tokens, eff)
-    other = lifetime.optimal_size(hoffmann, tokens, params, tokens, eff)
-    much = lifetime.optimal_size(epoch, given("board.tokens_much"), params, tokens, eff)
-    closer = tuple(
-        (label, lifetime.optimal_size(given.law(name), tokens, params, tokens, eff)) for label, name in _CLOSER_LAWS
+
+    def cheapest(law: LossLaw, served: float) -> TrainingOptimum:
+        return train_budget(law, served, params, tokens, efficiency=eff).best
+
+    found, other, much = (
+        cheapest(epoch, tokens),
+        cheapest(hoffmann, tokens),
+        cheapest(epoch, given("board.tokens_much")),
     )
+    closer = tuple((label, cheapest(given.law(name), tokens)) for label, name in _CLOSER_LAWS)
     return (
         say("Epoch", found.overtraining, "times", 28, 0.05),
         say("Epoch, parameters", found.params, "count", 121e9, 0.05, shown=False),
@@ -151,8 +165,10 @@ def _c47(given: Given) -> tuple[Figure, ...]:
         given("board.rate"), given("board.life"), fleet.relative_to(1.0, given("board.models_sharing"))
     )
     grid = np.array([tokens, served, given("board.tokens_much")])
-    sizes = lifetime.optimal_size(given.law("epoch-2024"), grid, params, tokens, eff).params
-    others = lifetime.optimal_size(given.law("hoffmann-2022"), grid, params, tokens, eff).params
+    sizes, others = (
+        np.array([train_budget(given.law(name), t, params, tokens, efficiency=eff).best.params for t in grid])
+        for name in ("epoch-2024", "hoffmann-2022")
+    )
     slope = published.power_between(grid[0], sizes[0], grid[-1], sizes[-1])
     return (
         say("more served, smaller model", bool(np.all(np.diff(sizes) < 0)), expected=True),
@@ -166,12 +182,13 @@ def _c47(given: Given) -> tuple[Figure, ...]:
 
 
 def _c48(given: Given) -> tuple[Figure, ...]:
-    tokens = given("model.deepseek_tokens")
+    tokens, law = given("model.deepseek_tokens"), given.law("epoch-2024-converged")
     model = given.model("deepseek-v3")
+    v4 = reference_ratio(law, given("model.v4_active"), given("model.v4_tokens"))[0]
     return (
-        say("DeepSeek-V3", budget.overtraining(tokens, given("model.deepseek_active")), "times", 20, EXACT),
-        say("V4-Pro (claimed)", budget.overtraining(given("model.v4_tokens"), given("model.v4_active")), "times", "33"),
-        real("DeepSeek-V3, active parameters counted", budget.overtraining(tokens, model.active_params), "times"),
+        say("DeepSeek-V3", reference_ratio(law, given("model.deepseek_active"), tokens)[0], "times", 20, EXACT),
+        say("V4-Pro (claimed)", v4, "times", "33"),
+        real("DeepSeek-V3, active parameters counted", reference_ratio(law, model.active_params, tokens)[0], "times"),
     )
 
 

@@ -6,28 +6,32 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from headway.facts.layers import SoftmaxAttention
-from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
+from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say, told
 from headway.physics import balance, contexts, fleet, published
 from headway.physics.attention import attention_flops_per_context_token, cache_shape, kv_bytes_per_token
+from headway.pricing import closed_forms
+from headway.pricing.floors import disclosed_cost
 
 # Last day before DeepSeek priced its peak hours apart.
 _BEFORE_PEAK_PRICES = "2026-08-16"
-# A prompt past Gemini's step [token].
-_PAST_STEP = 250e3
-# Sheets with a step, where it lies and what lies past it.
-_STEPS = (("gpt-5.4", 300e3), ("minimax-m3", 600e3), ("grok-4.7", 300e3))
+# Sheets with a step besides Gemini's.
+_STEPS = ("gpt-5.4", "minimax-m3", "grok-4.7")
+# Throughputs of prefill and decode that were measured on one kind of chip.
+_PROFILES = (
+    ("infersim_prefill", "infersim_decode"),
+    ("gb200_prefill_fp4", "gb200_decode_fp4"),
+    ("gb200_prefill_fp8", "gb200_decode_fp8"),
+)
 
 
 def _c49(given: Given) -> tuple[Figure, ...]:
-    def step(model: str, field: str, context: float) -> float:
-        return float(fleet.relative_to(given.price(model, field, context=context), given.price(model, field)))
-
-    past = _PAST_STEP
+    gemini = given.sheet("gemini-3.1-pro")
     rows = (("output", "output", 1.5), ("input", "input", 2.0), ("cached input", "cache_read", 2.0))
+    others = tuple((name, given.sheet(name)) for name in _STEPS)
     return (
-        *(say(label, step("gemini-3.1-pro", field, past), "times", expected, EXACT) for label, field, expected in rows),
-        *(real(f"{model} output", step(model, "output", context), "times") for model, context in _STEPS),
-        *(real(f"{model} input", step(model, "input", context), "times") for model, context in _STEPS),
+        *(say(label, told(gemini.past_step(field)), "times", expected, EXACT) for label, field, expected in rows),
+        *(real(f"{name} output", told(found.past_step("output")), "times") for name, found in others),
+        *(real(f"{name} input", told(found.past_step("input")), "times") for name, found in others),
     )
 
 
@@ -45,12 +49,9 @@ def _c50(given: Given) -> tuple[Figure, ...]:
         ("highest", high, slow, "9.4 kB", True),
     )
     models = tuple((name, given.model(name)) for name in ("deepseek-v3", "llama-3.1-70b"))
-    kink = contexts.kv_bytes_at_kink(active, ratio, context)
+    kink = _at_step(context, active, ratio)
     return (
-        *(
-            say(label, contexts.kv_bytes_at_kink(n, r, context), "bytes", expected, shown=shown)
-            for label, n, r, expected, shown in rows
-        ),
+        *(say(label, _at_step(context, n, r), "bytes", expected, shown=shown) for label, n, r, expected, shown in rows),
         say(
             "inside 1.6 to 2 KB",
             bool(given("board.kv_low") <= kink <= given("board.kv_high")),
@@ -59,6 +60,11 @@ def _c50(given: Given) -> tuple[Figure, ...]:
         ),
         *(real(f"{name} stores", kv_bytes_per_token(found, "bf16"), "bytes") for name, found in models),
     )
+
+
+def _at_step(context: float, active: float, ratio: float) -> float:
+    """KV bytes a token by the pricing room's reading of a step."""
+    return told(closed_forms.balance_kv(context, active_params=active, machine_balance=ratio).value)
 
 
 def _c51(given: Given) -> tuple[Figure, ...]:
@@ -80,21 +86,20 @@ def _c52(given: Given) -> tuple[Figure, ...]:
         given("inversion.mean_context_high"),
         given("inversion.batch_over_balance"),
     )
-    dear = contexts.kv_bytes_from_price_ratio(premium, ratio, active, long, load)
-    sheet = (given.price("deepseek-v4-pro", field, on=_BEFORE_PEAK_PRICES) for field in ("output", "input"))
-    even = contexts.kv_bytes_from_price_ratio(fleet.relative_to(*sheet), ratio, active, long, load)
-    unit = contexts.kv_bytes_at_kink(active, ratio, long)
-    kink = contexts.kv_bytes_at_kink(active, ratio, given("board.context"))
+
+    def from_ratio(paid: float, context: float) -> float:
+        found = closed_forms.ratio_kv(
+            paid, active_params=active, machine_balance=ratio, context=context, batch_over_balance=load
+        )
+        return told(found.value)
+
+    dear = from_ratio(premium, long)
+    even = from_ratio(told(given.sheet("deepseek-v4-pro", on=_BEFORE_PEAK_PRICES).output_over_input), long)
+    unit, kink = _at_step(long, active, ratio), _at_step(given("board.context"), active, ratio)
     deepseek = given.model("deepseek-v3")
     return (
         say("L/L*", fleet.relative_to(dear, unit), "count", 4.5, EXACT),
-        say(
-            "at a mean of 10k",
-            contexts.kv_bytes_from_price_ratio(premium, ratio, active, short, load),
-            "bytes",
-            "150 kB",
-            EXACT,
-        ),
+        say("at a mean of 10k", from_ratio(premium, short), "bytes", "150 kB", EXACT),
         say("at a mean of 20k", dear, "bytes", "75 kB", EXACT),
         say("the price step had said", kink, "bytes", "1667 B"),
         say("larger by", fleet.relative_to(dear, kink), "times", 45, EXACT),
@@ -120,7 +125,7 @@ def _c53(given: Given) -> tuple[Figure, ...]:
     )
 
     def ratio(model: str, day: str | None) -> float:
-        return float(fleet.relative_to(given.price(model, "output", on=day), given.price(model, "input", on=day)))
+        return told(given.sheet(model, on=day).output_over_input)
 
     return (
         say("stated", given("board.price_ratio"), "times", 5, EXACT),
@@ -141,11 +146,12 @@ def _day(given: Given) -> tuple[float, float]:
 
 def _c54(given: Given) -> tuple[Figure, ...]:
     prefill, decode = given("day.prefill_node_rate"), given("day.decode_node_rate")
-    missed = fleet.missed_throughput(prefill, given("day.hit_share"))
-    profile = fleet.relative_to(given("measured.infersim_prefill"), given("measured.infersim_decode"))
-    fp4, fp8 = (
-        fleet.relative_to(given(f"measured.gb200_prefill_{key}"), given(f"measured.gb200_decode_{key}"))
-        for key in ("fp4", "fp8")
+    gpus, rent = given("day.node_gpus"), given("day.gpu_price")
+    day = disclosed_cost(gpus, rent, prefill, decode, given("day.hit_share"))
+    # One chip of either kind at one rent: the ratio of costs is that of throughputs.
+    profile, fp4, fp8 = (
+        disclosed_cost(1, rent, given(f"measured.{first}"), given(f"measured.{then}")).output_over_input
+        for first, then in _PROFILES
     )
     ratio, unit = _day(given)
     active = given("model.deepseek_active")
@@ -153,8 +159,8 @@ def _c54(given: Given) -> tuple[Figure, ...]:
     length = balance.balance_context(ratio, active, given("model.deepseek_kv_bf16"))
     context = given("day.context")
     return (
-        say("DeepSeek's day, hits included", fleet.relative_to(prefill, decode), "count", "4.98"),
-        say("misses only", fleet.relative_to(missed, decode), "count", "2.18"),
+        say("DeepSeek's day, hits included", day.output_over_input, "count", "4.98"),
+        say("misses only", day.output_over_missed, "count", "2.18"),
         say("DeepSeek's profile", profile, "count", "3.37"),
         say("GB200, NVFP4", fp4, "count", "1.95"),
         say("GB200, FP8", fp8, "count", "2.03"),
@@ -187,7 +193,7 @@ def _c64(given: Given) -> tuple[Figure, ...]:
     deepseek, llama = given("model.deepseek_active"), given("model.llama_active")
     v4, muse = given("model.v4_active"), given.model("muse-spark-open")
     muse_kv = kv_bytes_per_token(muse, "fp8")
-    kink = contexts.kv_bytes_at_kink(given("board.active_params"), board, given("board.context"))
+    kink = _at_step(given("board.context"), given("board.active_params"), board)
     chip = given.chip("gb200")
     ratio = balance.machine_balance(chip.peak("fp8"), chip.hbm_bandwidth, given("device.fp8_bytes"))
     models = tuple(given.model(name) for name in ("deepseek-v3", "llama-3.1-70b", "qwen3-235b-a22b", "gpt-oss-120b"))
@@ -229,7 +235,7 @@ def _c66(given: Given) -> tuple[Figure, ...]:
 
 def _c67(given: Given) -> tuple[Figure, ...]:
     long, rack = given("board.context_long"), given.system("gb200-nvl72")
-    kink = contexts.kv_bytes_at_kink(given("board.active_params"), given("board.ratio"), given("board.context"))
+    kink = _at_step(given("board.context"), given("board.active_params"), given("board.ratio"))
     muse = given.model("muse-spark-open")
     rows = (
         ("lecture", kink, "0.17 TB", "0.3 ms"),

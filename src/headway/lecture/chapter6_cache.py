@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
+from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say, told
 from headway.physics import balance, cache_prices, fleet, hold, published
 from headway.physics.attention import kv_bytes_per_token
-from headway.pricing.floors import disclosed_cost
+from headway.pricing import closed_forms
+from headway.pricing.floors import Floor, disclosed_cost
 
 # Last day before DeepSeek priced its peak hours apart.
 _BEFORE_PEAK_PRICES = "2026-08-16"
@@ -19,7 +20,7 @@ _OPUS, _GEMINI = "claude-opus-5", "gemini-3.1-pro"
 
 def _c56(given: Given) -> tuple[Figure, ...]:
     def share(model: str, day: str | None = None) -> float:
-        return float(fleet.relative_to(given.price(model, "cache_read", on=day), given.price(model, "input", on=day)))
+        return told(given.sheet(model, on=day).over_input("cache_read"))
 
     low = share("deepseek-v4-pro", _BEFORE_PEAK_PRICES)
     return (
@@ -38,8 +39,8 @@ def _c57(given: Given) -> tuple[Figure, ...]:
     base, read = given.price(_OPUS, "input"), given.price(_OPUS, "cache_read")
     short, long = given.price(_OPUS, "cache_write_5m"), given.price(_OPUS, "cache_write_1h")
     unit = "dollars_per_mtok_hour"
-    quick = cache_prices.premium_per_token_hour(short, base, given("board.five_minutes"))
-    slow = cache_prices.premium_per_token_hour(long, base, given("board.one_hour"))
+    quick = told(closed_forms.hold_price(short, base, given("board.five_minutes")).value)
+    slow = told(closed_forms.hold_price(long, base, given("board.one_hour")).value)
     hit = fleet.relative_to(read, base)
     again = tuple(cache_prices.break_even_reuses(fleet.relative_to(write, base), hit) for write in (short, long))
     stays = cache_prices.expected_hold_time(given("board.five_minutes"), given("board.five_minutes"))
@@ -66,7 +67,10 @@ def _c58(given: Given) -> tuple[Figure, ...]:
     found = tuple((label, given.storage(name), expected) for label, name, expected in rows)
     hour, minutes = given("board.one_hour"), given("board.five_minutes")
     slow, fast, disk = (given.storage(name).bandwidth for name in ("nvme-7.68tb", "nvme-122.88tb-gen5", "hdd-24tb"))
-    size = balance.capacity_for_drain_time
+
+    def size(life: float, rate: float) -> float:
+        return told(closed_forms.drain_tier(life, rate).value)
+
     return (
         say("a disk that drains in an hour", size(hour, disk), "bytes", "1.03 TB"),
         say("NVMe that drains in 5 min", size(minutes, slow), "bytes", between=(2e12, 4.4e12)),
@@ -94,43 +98,49 @@ def _c59(given: Given) -> tuple[Figure, ...]:
 def _c60(given: Given) -> tuple[Figure, ...]:
     board = hold.hold_break_even_time(given("board.context"), given("board.pass_time"))
     active = given("model.deepseek_active")
-    blackwell = balance.balance_context(given("board.ratio_gb200"), active, given("model.deepseek_kv_fp8"))
     hopper_ratio = balance.machine_balance(
         given("device.h100_flops"), given("device.h100_bandwidth"), given("device.bf16_bytes")
     )
-    hopper = balance.balance_context(hopper_ratio, active, given("model.deepseek_kv_bf16"))
     drain = balance.drain_time(given("device.gb200_hbm"), given("device.gb200_bandwidth"))
     drain_hopper = balance.drain_time(given("device.h100_hbm"), given("device.h100_bandwidth"))
     chip, model = given.chip("gb200"), given.model("muse-spark-open")
     ratio = balance.machine_balance(chip.peak("fp8"), chip.hbm_bandwidth, given("device.fp8_bytes"))
-    muse = balance.balance_context(ratio, model.active_params, kv_bytes_per_token(model, "fp8"))
+    keep = closed_forms.keep_or_recompute
+    blackwell = keep(active, given("model.deepseek_kv_fp8"), drain, machine_balance=given("board.ratio_gb200"))
+    hopper = keep(active, given("model.deepseek_kv_bf16"), drain_hopper, machine_balance=hopper_ratio)
+    muse = keep(
+        model.active_params,
+        kv_bytes_per_token(model, "fp8"),
+        balance.drain_time(chip.hbm_bytes, chip.hbm_bandwidth),
+        machine_balance=ratio,
+    )
     return (
         say("lecture", board, "seconds", "4000 s", EXACT),
-        say("DeepSeek-V3 on GB200, FP8", hold.hold_break_even_time(blackwell, drain), "seconds", "78 s"),
-        say("on H100, BF16", hold.hold_break_even_time(hopper, drain_hopper), "seconds", "43 s"),
-        real(
-            "Muse Spark Open on GB200",
-            hold.hold_break_even_time(muse, balance.drain_time(chip.hbm_bytes, chip.hbm_bandwidth)),
-            "seconds",
-        ),
+        say("DeepSeek-V3 on GB200, FP8", blackwell, "seconds", "78 s"),
+        say("on H100, BF16", hopper, "seconds", "43 s"),
+        real("Muse Spark Open on GB200", muse, "seconds"),
     )
 
 
 def _c61(given: Given) -> tuple[Figure, ...]:
     rent, hbm, hour = given("board.gpu_price"), given("device.gb200_hbm"), given("board.one_hour")
-    base, write = given.price(_OPUS, "input"), cache_prices.premium_per_token_hour
+    base = given.price(_OPUS, "input")
+
+    def write(paid: float, life: float) -> float:
+        return told(closed_forms.hold_price(paid, base, life).value)
+
+    def rented(price: float) -> float:
+        return told(closed_forms.rented_kv(price, hour, usd_per_chip_hour=rent, hbm_bytes=hbm).value)
+
     rows = (
-        ("five minutes", write(given.price(_OPUS, "cache_write_5m"), base, given("board.five_minutes")), "1395 kB"),
-        ("one hour", write(given.price(_OPUS, "cache_write_1h"), base, hour), "465 kB"),
+        ("five minutes", write(given.price(_OPUS, "cache_write_5m"), given("board.five_minutes")), "1395 kB"),
+        ("one hour", write(given.price(_OPUS, "cache_write_1h"), hour), "465 kB"),
         ("Gemini storage", given.price(_GEMINI, "storage"), "419 kB"),
         ("Gemini Flash storage", given.price("gemini-flash", "storage"), "93 kB"),
     )
     deepseek = given.model("deepseek-v3")
     return (
-        *(
-            say(label, cache_prices.implied_bytes_per_token(price, hour, rent, hbm), "bytes", expected, PERCENT)
-            for label, price, expected in rows
-        ),
+        *(say(label, rented(price), "bytes", expected, PERCENT) for label, price, expected in rows),
         real("DeepSeek-V3 stores", kv_bytes_per_token(deepseek, "bf16"), "bytes"),
     )
 
@@ -139,8 +149,8 @@ def _c62(given: Given) -> tuple[Figure, ...]:
     rent, flops = given("board.gpu_price"), given("device.gb200_fp8")
 
     def over_floor(price: float, active: float) -> float:
-        floor = fleet.usd_per_mtok(1, rent, published.peak_token_rate(active, flops))
-        return float(fleet.relative_to(price, floor))
+        cost = float(fleet.usd_per_mtok(1, rent, published.peak_token_rate(active, flops)))
+        return told(Floor("input", cost, price, "compute at the peak rate").markup)
 
     muse, v4 = given.price("muse-spark-1.3", "input"), given.price("deepseek-v4-pro", "input", on=_BEFORE_PEAK_PRICES)
     return (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from headway.facts.sources import Source
-from headway.lecture.figure import EXACT, PERCENT, ROUNDED, Check, Figure, Profile, real, say, show
+from headway.lecture.figure import EXACT, PERCENT, ROUNDED, Check, Figure, Profile, real, say, show, told
 from headway.lecture.given import Given, Quoted
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "real",
     "say",
     "show",
+    "told",
 ]
 
 Kind = Literal["ID", "NUM", "CHK", "BAD"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from headway.facts.errors import InputError
 from headway.facts.lecture_inputs import printed
 from headway.facts.units import dimension, format_quantity, parse
 
@@ -168,6 +169,22 @@ def _check(
 def _digits(expected: Any) -> int:
     number = _NUMBER.search(expected) if isinstance(expected, str) else None
     return max(_SHORT, len(number[0].replace(".", "").lstrip("0"))) if number else _SHORT
+
+
+def told(value: float | None) -> float:
+    """A figure that a room may lack, where this claim needs it.
+
+    >>> told(2.0)
+    2.0
+
+    Raises
+    ------
+    InputError
+        If the room says nothing.
+    """
+    if value is None:
+        raise InputError("figure", "nothing", "a sheet that has what the claim reads")
+    return value
 
 
 def say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from headway.facts.hardware import Chip, System
 from headway.facts.lecture_inputs import stated_value
@@ -11,6 +12,9 @@ from headway.facts.scaling_laws import LossLaw, loss_law
 from headway.facts.sources import Source
 from headway.facts.storage import StorageDevice
 from headway.lecture.figure import show
+
+if TYPE_CHECKING:
+    from headway.pricing.sheets import Sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,16 @@ class Given:
             f"price {about} {fact.date}", f"{fact.value:g} {fact.unit}", f"{about}, from {fact.date}", (fact.source,)
         )
         return fact.value
+
+    def sheet(self, model: str, *, on: str | None = None) -> Sheet:
+        """A price sheet of the pricing room, on a day."""
+        from headway.pricing.sheets import sheet
+
+        found = sheet(model, on=on)
+        text = f"{found.input_usd_per_mtok:g} in, {found.output_usd_per_mtok:g} out"
+        sources = tuple(dict.fromkeys(f.source for f in found.facts))
+        self._remember(f"sheet {model} {found.date}", text, f"$/Mtok, sheet from {found.date}", sources)
+        return found
 
     def storage(self, name: str) -> StorageDevice:
         """A storage device of the catalog."""

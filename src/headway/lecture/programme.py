@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
-from headway.physics import budget, parallel_agents, published, trains
+from headway.physics import budget, fleet, published, trains
 from headway.physics.fleet import racks_for_population
 from headway.scaling.allocation import equal_loss
+from headway.scaling.coverage import alike
+from headway.scaling.efficiency import Architecture, architectures, tokens_against
 from headway.scaling.gate import Finding, release_decision, release_gate
 from headway.scaling.planted import pretraining_axis, saturating_axes
 
@@ -46,13 +48,23 @@ def _w02(given: Given) -> tuple[Figure, ...]:
 def _w03(given: Given) -> tuple[Figure, ...]:
     agents = int(given("programme.agents"))
     length, step, spread = (given(f"programme.answer_{key}") for key in ("tokens", "step", "spread"))
-    level = parallel_agents.parallel_run(length, agents, step)
-    uneven = parallel_agents.parallel_run(length, agents, step, variation=spread)
+    problems = alike(given("programme.pass_one"))
+
+    def run(count: int, variation: float = 0.0) -> Architecture:
+        # The oracle stands first: its score is the coverage, and tokens and latency are those of every selector.
+        return architectures(problems, count, length, step, variation=variation)[0]
+
+    one, level, uneven = run(1), run(agents), run(agents, spread)
     return (
-        say("tokens before aggregation", level.token_multiple, "times", 16, EXACT),
-        say("latency, answers of one length", level.latency_multiple, "times", 1, EXACT),
-        say("latency, lengths spread by half", uneven.latency_multiple, "times", between=(1.0, 16.0)),
-        say("pass@16 at 10% each", parallel_agents.pass_at_n(given("programme.pass_one"), agents), "count", "0.815"),
+        say("tokens before aggregation", fleet.relative_to(level.tokens, one.tokens), "times", 16, EXACT),
+        say("latency, answers of one length", fleet.relative_to(level.latency, one.latency), "times", 1, EXACT),
+        say(
+            "latency, lengths spread by half",
+            fleet.relative_to(uneven.latency, one.latency),
+            "times",
+            between=(1.0, 16.0),
+        ),
+        say("pass@16 at 10% each", level.score, "count", "0.815"),
     )
 
 
@@ -64,7 +76,7 @@ def _w04(given: Given) -> tuple[Figure, ...]:
         ("Opus 4.6, another page", "opus_tokens_default", "1.0"),
     )
     return tuple(
-        say(label, parallel_agents.token_efficiency_ratio(given(f"programme.{key}"), own), "times", expected)
+        say(label, float(tokens_against(given(f"programme.{key}"), own)), "times", expected)
         for label, key, expected in rows
     )
 

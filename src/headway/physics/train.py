@@ -21,6 +21,7 @@ from headway.facts.errors import RangeError, unknown
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import Precision
+from headway.facts.reversible_overheads import memory_policy
 from headway.physics.blackboard import prefill_terms
 from headway.physics.collectives import all_gather, reduce_scatter
 from headway.physics.kernel import Machine, Operator, Work, forward
@@ -28,12 +29,13 @@ from headway.physics.layout import Layout, check_layout
 from headway.physics.step import Fidelity, Step, pass_seconds, where_time_goes
 from headway.physics.terms import Terms
 
-Recompute = Literal["none", "selective", "full"]
+Recompute = Literal["none", "selective", "full", "reversible"]
 
-# Passes of the weights' products: one forward, two backward, and one more where all is recomputed.
-_PASSES = MappingProxyType({"none": 3.0, "selective": 3.0, "full": 4.0})
-# Attention proper is recomputed under both policies (Korthikanti et al., arXiv 2205.05198, section 5).
-_LOOKS = MappingProxyType({"none": 3.0, "selective": 4.0, "full": 4.0})
+# Passes of the weights' products: one forward, two backward, and one more where all is recomputed. A reversible
+# stack runs each layer forward again to invert it (Gomez et al., arXiv 1707.04585).
+_PASSES = MappingProxyType({"none": 3.0, "selective": 3.0, "full": 4.0, "reversible": 4.0})
+# Attention proper is recomputed under all but the first (Korthikanti et al., arXiv 2205.05198, section 5).
+_LOOKS = MappingProxyType({"none": 3.0, "selective": 4.0, "full": 4.0, "reversible": 4.0})
 # Mixed-precision Adam touches master weights, two moments and gradients in 32 bit, and writes 16-bit weights.
 _OPTIMISER_BYTES = 4 * 4 + 4 * 3 + 2
 _GRADIENT_BYTES = 4.0
@@ -66,8 +68,9 @@ def train_step(
         Tokens of each sequence [token].
     micro_batch : int or array
         Sequences that one data rank multiplies at once [1].
-    recompute : {"none", "selective", "full"}
-        What the backward pass computes anew: nothing, attention proper, everything.
+    recompute : {"none", "selective", "full", "reversible"}
+        What the backward pass computes anew: nothing, attention proper, everything, or everything by inverting a
+        reversible stack, whose kernel time is the measured multiple of stored activations and not the closed 4/3.
     gradient_overlap : float
         Share of the gradient exchange hidden behind the backward pass [1].
 
@@ -159,8 +162,11 @@ def _kernel(
     one = forward(model, machine, group, work, precision)
     stages = np.asarray(layout.pp, dtype=float)
     fill = (waves + stages - 1.0) / stages
-    looks = {"attention prefill": _LOOKS[recompute]}
-    ops = tuple(_times(op, looks.get(op.name, _PASSES[recompute]) * fill) for op in one)
+    passes, look = _PASSES[recompute], _LOOKS[recompute]
+    if recompute == "reversible":
+        passes = look = 3.0 * memory_policy(recompute).time_ratio
+    looks = {"attention prefill": look}
+    ops = tuple(_times(op, looks.get(op.name, passes) * fill) for op in one)
     ops += _update(model, machine, layout, overlap)
     seconds = pass_seconds(ops, 1, machine.efficiency.step_overhead)
     return Step(

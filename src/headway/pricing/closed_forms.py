@@ -20,7 +20,8 @@ KNOWN: Final = ("deepseek-v3", "llama-3.1-70b", "qwen3-235b-a22b", "glm-4.5")
 #: Figures of the blackboard: multiply-adds per weight byte, active parameters, mean context [1], [1], [token].
 BOARD_BALANCE, BOARD_ACTIVE, BOARD_CONTEXT = 300.0, 100e9, 20e3
 _AGREES: Final = 3.0
-_RENT, _HBM = 2.0, 80e9  # an H100 at $2/h
+#: An H100 at $2/h [$/h], [B].
+RENT, HBM = 2.0, 80e9
 _SHORT, _LONG = 300.0, 3600.0
 
 
@@ -142,6 +143,39 @@ def ratio_kv(
     )
 
 
+def rented_kv(
+    usd_per_mtok: float, seconds: float, *, usd_per_chip_hour: float = RENT, hbm_bytes: float = HBM
+) -> ClosedForm:
+    """KV bytes per token that a price of keeping would pay for, were it the rent of HBM: ``k = p / (T u)``.
+
+    Parameters
+    ----------
+    usd_per_mtok : float
+        Price of keeping [$/Mtok].
+    seconds : float
+        For how long [s].
+    usd_per_chip_hour, hbm_bytes : float
+        Rent and memory of the chip [$/h], [B].
+
+    Examples
+    --------
+    >>> round(rented_kv(4.50, 3600.0, usd_per_chip_hour=2.0, hbm_bytes=186e9).value)
+    418500
+    """
+    value = float(cache_prices.implied_bytes_per_token(usd_per_mtok, seconds, usd_per_chip_hour, hbm_bytes))
+    assumptions = (
+        f"rent of HBM at ${usd_per_chip_hour:g}/h for {hbm_bytes / 1e9:g} GB, without margin",
+        f"held for {seconds:g} s and once",
+    )
+    checks = tuple(Check(name, value, float(kv_bytes_per_token(model(name), "bf16"))) for name in KNOWN)
+    name = f"KV bytes of HBM rent, {_life(seconds)}"
+    return ClosedForm(name, value, "bytes", "k = p / (T u)", assumptions, checks)
+
+
+def _life(seconds: float) -> str:
+    return f"{seconds / 60:g} min"
+
+
 def hold_price(write: float, base: float, seconds: float) -> ClosedForm:
     """Premium of a cache write per hour of its life, and the KV bytes that HBM rent would make of it.
 
@@ -151,14 +185,13 @@ def hold_price(write: float, base: float, seconds: float) -> ClosedForm:
     15.0
     """
     value = float(cache_prices.premium_per_token_hour(write, base, seconds))
-    implied = float(cache_prices.implied_bytes_per_token(max(write - base, 0.0), seconds, _RENT, _HBM))
-    checks = tuple(Check(name, implied, float(kv_bytes_per_token(model(name), "bf16"))) for name in KNOWN)
+    rented = rented_kv(max(write - base, 0.0), seconds)
     assumptions = (
         f"held for {seconds:g} s and once; a hit that renews the life makes the hold longer",
-        f"checks: KV bytes that rent of HBM at ${_RENT:g}/h for {_HBM / 1e9:g} GB would pay for, without margin",
+        f"checks: KV bytes that {rented.assumptions[0]} would pay for",
     )
-    name = f"hold price, {seconds / 60:g} min"
-    return ClosedForm(name, value, "dollars_per_mtok_hour", "(write - input) / T", assumptions, checks)
+    name = f"hold price, {_life(seconds)}"
+    return ClosedForm(name, value, "dollars_per_mtok_hour", "(write - input) / T", assumptions, rented.checks)
 
 
 def drain_tier(seconds: float, bandwidth: float) -> ClosedForm:
@@ -174,7 +207,7 @@ def drain_tier(seconds: float, bandwidth: float) -> ClosedForm:
         "a tier is the device whose capacity over bandwidth is the life sold",
         f"a device that reads {bandwidth / 1e9:g} GB/s; disks and flash of today are 5 to 24 times larger",
     )
-    return ClosedForm(f"device for {seconds / 60:g} min", value, "bytes", "C = T BW", assumptions)
+    return ClosedForm(f"device for {_life(seconds)}", value, "bytes", "C = T BW", assumptions)
 
 
 def fast_inversion(price_multiple: float, speed_multiple: float) -> ClosedForm:
@@ -194,13 +227,16 @@ def fast_inversion(price_multiple: float, speed_multiple: float) -> ClosedForm:
     return ClosedForm("standard batch over fast batch", value, "count", "f = p s", assumptions)
 
 
-def keep_or_recompute(active_params: float, kv_bytes: float, drain_time: float) -> float:
-    """Time for which holding a cache in HBM costs what computing it again does [s].
+def keep_or_recompute(
+    active_params: float, kv_bytes: float, drain_time: float, *, machine_balance: float = BOARD_BALANCE
+) -> float:
+    """Time for which holding a cache in HBM costs what computing it again does [s]: ``T = L* t_drain``.
 
     >>> round(keep_or_recompute(37e9, 35136, 23.25e-3))
     82
     """
-    return float(hold.hold_break_even_time(balance.balance_context(BOARD_BALANCE, active_params, kv_bytes), drain_time))
+    context = balance.balance_context(machine_balance, active_params, kv_bytes)
+    return float(hold.hold_break_even_time(context, drain_time))
 
 
 def closed_forms(found: Sheet, *, speed: float = 2.5) -> tuple[ClosedForm, ...]:
@@ -226,6 +262,9 @@ def closed_forms(found: Sheet, *, speed: float = 2.5) -> tuple[ClosedForm, ...]:
         write = found.price(field)
         if write is not None:
             forms += [hold_price(write, base, seconds), drain_tier(seconds, bandwidth)]
+    storage = found.price("storage")
+    if storage is not None:
+        forms.append(rented_kv(storage, _LONG))
     quick = found.price("output", mode="fast") or found.price("output", mode="priority")
     if quick and output:
         forms.append(fast_inversion(float(fleet.relative_to(quick, output)), speed))

@@ -226,6 +226,16 @@ class Disclosure:
     output_usd_per_mtok: float
     input_missed_usd_per_mtok: float
 
+    @property
+    def output_over_input(self) -> float:
+        """Cost of an output token over that of an input token, found in a cache or not [1]."""
+        return self.output_usd_per_mtok / self.input_usd_per_mtok
+
+    @property
+    def output_over_missed(self) -> float:
+        """Cost of an output token over that of an input token that missed the cache [1]."""
+        return self.output_usd_per_mtok / self.input_missed_usd_per_mtok
+
 
 def disclosed_cost(
     chips: float, usd_per_chip_hour: float, input_rate: float, output_rate: float, cache_hit: float = 0.0

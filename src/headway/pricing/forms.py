@@ -15,11 +15,13 @@ import importlib
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headway.facts.catalog import packaged
 from headway.facts.errors import MissingExtraError
 from headway.pricing.hosts import Levels
 from headway.pricing.sizes import grid
@@ -28,6 +30,8 @@ Floats = NDArray[np.float64]
 
 #: Names of the forms.
 FORMS: Final = ("log-linear", "physics")
+#: Table of the draws that the package keeps.
+PACKAGED_DRAWS: Final = "price_draws.toml"
 #: Parameters of the physics form: four log coefficients, two log spreads, and the correlation's inverse tanh.
 PHYSICS_PARAMETERS: Final = ("input_active", "input_total", "output_active", "output_total", "s_in", "s_out", "z")
 _BILLION = math.log(1e9)
@@ -40,7 +44,7 @@ _NOISE, _NOISE_DEGREES = 0.2, 4.0
 # margin multiply that by 1 to 150. Total parameters: less, and as uncertain.
 _CENTRE = np.array([-5.0, -6.0, -5.0, -6.0, -0.9, -0.9, 0.6])
 _SPREAD = np.array([1.5, 1.5, 1.5, 1.5, 0.5, 0.5, 0.6])
-_WALKERS, _STEPS, _WARM_UP, _KEPT = 28, 700, 250, 100
+_WALKERS, _STEPS, _WARM_UP, _KEPT = 56, 350, 150, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +253,18 @@ def fit_physics(log_size: Floats, levels: Levels, weight: Floats, *, seed: int =
         sampler.run_mcmc(state, _STEPS, skip_initial_state_check=True)
     chain = sampler.get_chain(discard=_WARM_UP, flat=True)
     return Physics(np.asarray(chain[np.linspace(0, len(chain) - 1, _KEPT).astype(int)]))
+
+
+@cache
+def packaged_physics() -> Physics:
+    """Draws of the physics form fitted on every open model of the package, as its table keeps them.
+
+    Written by ``python -m headway.evidence.calibrate_prices``; sampling them anew takes emcee and a second.
+
+    >>> packaged_physics().draws.shape
+    (100, 7)
+    """
+    return Physics(np.array(packaged(PACKAGED_DRAWS).tables["draws"], dtype=np.float64))
 
 
 def physics_likelihood(form: Physics, levels: Levels) -> Floats:

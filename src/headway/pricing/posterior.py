@@ -7,7 +7,7 @@ Shrinkage is ``1 - width of the posterior's 80% interval / width of the prior's`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Final
@@ -24,6 +24,7 @@ from headway.pricing.forms import (
     fit_log_linear,
     fit_physics,
     log_linear_likelihood,
+    packaged_physics,
     physics_likelihood,
 )
 from headway.pricing.hosts import HostEffects, Levels, host_effects, levels_given
@@ -191,10 +192,13 @@ def fit_prices(known: Quotes, *, forms: tuple[str, ...] = FORMS, seed: int = 0) 
 def open_model(*, sampled: bool = True) -> PriceModel:
     """Fit on every open model of the packaged table, with or without the sampled form.
 
+    The sampled form comes from the package's own draws, so that reading a sheet needs no sampler.
+
     >>> len(open_model(sampled=False).quotes.models)
     34
     """
-    return fit_prices(quotes(open_offers()), forms=FORMS if sampled else FORMS[:1])
+    fitted = fit_prices(quotes(open_offers()), forms=FORMS[:1])
+    return replace(fitted, physics=packaged_physics()) if sampled else fitted
 
 
 def belief(log_probability: Floats) -> Belief:

@@ -16,7 +16,7 @@ from headway.facts.errors import InputError, unknown
 from headway.facts.prices import PriceFact, price_facts
 
 #: Services sold at a multiple of the standard price.
-MODES: Final = ("batch", "flex", "priority", "fast", "peak")
+MODES: Final = ("batch", "flex", "priority", "fast", "peak", "off-peak")
 _WITHIN: Final = 1e-6
 _COPIED: Final = 3
 _EVENT: Final = 0.05
@@ -71,7 +71,18 @@ class Sheet:
     @property
     def output_over_input(self) -> float | None:
         """Ratio of the two [1]; None where input is free."""
-        return self.output_usd_per_mtok / self.input_usd_per_mtok if self.input_usd_per_mtok else None
+        return self.over_input("output")
+
+    def over_input(self, field: str) -> float | None:
+        """A standard price over the input price [1]; None where the sheet lacks it or input is free."""
+        paid = self.price(field)
+        return None if paid is None or not self.input_usd_per_mtok else paid / self.input_usd_per_mtok
+
+    def past_step(self, field: str) -> float | None:
+        """Price past the first step over the one before it [1]; None where the sheet has no step."""
+        after = self.price(field, above=self.steps[0]) if self.steps else None
+        before = self.price(field)
+        return after / before if after is not None and before else None
 
     @property
     def steps(self) -> tuple[float, ...]:
@@ -234,17 +245,16 @@ def policy_flags(found: Sheet, others: Iterable[PriceFact] | None = None) -> tup
     >>> [flag.name for flag in policy_flags(sheet("claude-haiku-5.5"))]
     ['uniform batch discount', 'equal context multipliers', 'round ratio of output to input', 'round cache read']
     """
-    flags = [*_copied(found, price_facts() if others is None else others), *_uniform(found), *_context(found)]
+    every = price_facts() if others is None else others
+    flags = [*_copied(found, every), *_uniform(found), *_context(found), *_hours(found)]
     ratio = found.output_over_input
     if ratio is None:
         return tuple(flags)
     if abs(ratio - round(ratio)) < _WITHIN:
         flags.append(Flag("round ratio of output to input", f"exactly {round(ratio)}: a list price, not two costs"))
-    read = found.price("cache_read")
-    if read is not None and any(
-        abs(read / found.input_usd_per_mtok - r) < _WITHIN for r in (0.05, 0.1, 0.2, 0.25, 0.5)
-    ):
-        flags.append(Flag("round cache read", f"{read / found.input_usd_per_mtok:g} of input: no trace of cache bytes"))
+    read = found.over_input("cache_read")
+    if read is not None and any(abs(read - r) < _WITHIN for r in (0.05, 0.1, 0.2, 0.25, 0.5)):
+        flags.append(Flag("round cache read", f"{read:g} of input: no trace of cache bytes"))
     return tuple(flags)
 
 
@@ -272,6 +282,16 @@ def _context(found: Sheet) -> Iterable[Flag]:
         first, last = by_field.get("input"), by_field.get("output")
         if first is not None and last is not None and abs(first - last) < _WITHIN:
             yield Flag("equal context multipliers", f"{first:g} on input and output past {step:g}: one multiplier")
+
+
+def _hours(found: Sheet) -> Iterable[Flag]:
+    for mode in ("peak", "off-peak"):
+        timed = {f.hours for f in found.facts if f.mode == mode and f.hours}
+        if timed:
+            by = sorted({round(m.multiple, 3) for m in multiples(found) if m.mode == mode})
+            often = " and ".join(f"{m:g}" for m in by)
+            why = f"{often} times at {', '.join(sorted(timed))}: what idle chips are worth, not what a model is"
+            yield Flag("price by the hour", why)
 
 
 def price_events(model: str, facts: Sequence[PriceFact] | None = None) -> tuple[PriceEvent, ...]:

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from headway.facts.check import positive
 from headway.facts.scaling_laws import LossLaw
 from headway.physics.arrays import Floats
+from headway.scaling.forms import Point
 from headway.scaling.intervals import computes
-from headway.scaling.laws import Fit, Point
+from headway.scaling.laws import Fit
 
 _GROUP = 0.08
 _LEAST = 4

@@ -20,6 +20,7 @@ from headway.scaling.solver import Smooth, solve
 
 SELECTORS = ("oracle", "verifier", "vote", "single")
 """Who picks: somebody who knows, a verifier with errors, the majority, or nobody."""
+_NARROW = 1e7
 
 
 def _special() -> Any:
@@ -98,6 +99,17 @@ def _log_failure(p: Any, tries: Floats) -> Any:
     gamma = _special().loggamma
     a, b = np.exp(p[:, 0]), np.exp(p[:, 1])
     return gamma(b + tries) + gamma(a + b) - gamma(b + 0 * tries) - gamma(a + b + tries)
+
+
+def alike(chance: float) -> Problems:
+    """Problems that one try solves with the same chance each, so tries are independent: ``1 - (1 - p)^k``.
+
+    >>> alike(0.1).pass_at([1, 16]).round(3).tolist()
+    [0.1, 0.815]
+    """
+    share = float(positive("chance", fraction("chance", chance, allow_one=False)))
+    # So narrow a Beta distribution that nothing of its width is left.
+    return Problems(share * _NARROW, (1.0 - share) * _NARROW, np.zeros((2, 2)), 0, True)
 
 
 def fit_problems(right: ArrayLike, tries: ArrayLike) -> Problems:

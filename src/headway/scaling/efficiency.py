@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from headway.facts.check import fraction, not_negative, positive, whole
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
-from headway.physics.parallel_agents import parallel_run
+from headway.physics.parallel_agents import parallel_run, token_efficiency_ratio
 from headway.scaling.coverage import SELECTORS, Problems, selected
 from headway.scaling.saturating import Saturation
 
@@ -94,6 +94,29 @@ def spent(score: ArrayLike, tokens: ArrayLike, usd_per_mtok: ArrayLike) -> Spent
     """
     usd = np.asarray(not_negative("tokens", tokens), dtype=float) * np.asarray(usd_per_mtok, dtype=float) / 1e6
     return Spent(usd, usd_per_solved(usd, score), ock_score(score, tokens))
+
+
+def tokens_against(tokens: ArrayLike, reference: float | None = None) -> Floats:
+    """Tokens over those of a reference, or over the fewest [1]; efficiency only at an equal score.
+
+    Parameters
+    ----------
+    tokens : array_like
+        Spent on the same tasks [token].
+    reference : float, optional
+        [token].
+
+    References
+    ----------
+    Claim W04; OckBench (arXiv 2511.05722) for the spread of tokens at like accuracy.
+
+    Examples
+    --------
+    >>> tokens_against([120e6, 157e6, 58e6]).round(2).tolist()
+    [2.07, 2.71, 1.0]
+    """
+    used = np.asarray(positive("tokens", tokens, "token"), dtype=float)
+    return np.asarray(token_efficiency_ratio(used, float(used.min()) if reference is None else reference))
 
 
 def frontier(score: ArrayLike, tokens: ArrayLike, usd: ArrayLike) -> Floats:

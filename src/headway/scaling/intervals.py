@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from headway.facts.check import fraction
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
-from headway.scaling.laws import Fit, Point, fit_law, form
+from headway.scaling.forms import Point, form
+from headway.scaling.laws import Fit, fit_law
 
 ORIGINS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of the runs, in order of compute, that each origin may see."""

@@ -10,8 +10,9 @@ import numpy as np
 from headway.facts.errors import HeadwayError, InputError, unknown
 from headway.physics.arrays import Floats
 from headway.scaling.allocation import Allocation, by_law, envelope, isoflop, optimal_point
+from headway.scaling.forms import LAWS, Point
 from headway.scaling.intervals import Band, computes, coverage, interval, rolling_band
-from headway.scaling.laws import DELTA, LAWS, Fit, Point, fit_law
+from headway.scaling.laws import DELTA, Fit, fit_law
 from headway.scaling.runs import Runs
 
 CANDIDATES = ("chinchilla", "tied")
@@ -105,8 +106,9 @@ def climb(
     ----------
     runs : Runs
     method : str
-        A key of ``headway.scaling.laws.LAWS``, or ``"auto"``: tied exponents below twelve runs, else whichever
-        of free and tied exponents had the smaller rolling-origin error.
+        A key of ``headway.scaling.forms.LAWS``, or ``"auto"``: tied exponents below twelve runs, else whichever
+        of free and tied exponents had the smaller rolling-origin error. Where sparsity differs between runs or
+        tokens are seen twice, the law that has a term for it.
     asymptote : float, optional
         Held limit of the pinned laws [nat/token].
     level : float
@@ -121,10 +123,9 @@ def climb(
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> climb(runs).chosen
     'compute'
     """
@@ -133,7 +134,7 @@ def climb(
     delta = DELTA if len(runs.loss) >= _FEW else np.inf
     at = Point(runs.at.size, runs.at.tokens, computes(runs.at), runs.at.unique, runs.at.sparsity)
     methods = tuple(_method(name, at, runs.loss, delta, asymptote, level) for name in LAWS if name in (*laws, method))
-    chosen, why = (method, "as asked") if method != "auto" else _choose(methods, len(runs.loss))
+    chosen, why = (method, "as asked") if method != "auto" else _choose(methods, len(runs.loss), _special(at))
     found = next(m for m in methods if m.name == chosen)
     if found.fit is None:
         raise InputError("--method", chosen, f"a law that these runs allow ({found.reason})")
@@ -148,10 +149,18 @@ def _method(name: str, at: Point, loss: Floats, delta: float, asymptote: float |
         return Method(name, None, None, str(error))
 
 
-def _choose(methods: tuple[Method, ...], rows: int) -> tuple[str, str]:
+def _special(at: Point) -> tuple[str, ...]:
+    """Laws for what a table has beside size and tokens: differing sparsity, tokens seen twice."""
+    sparse = at.sparsity is not None and float(np.ptp(at.sparsity)) > 0
+    repeated = at.unique is not None and at.tokens is not None and bool(np.any(at.tokens > at.unique))
+    return ("moe",) * sparse + ("data-constrained",) * repeated
+
+
+def _choose(methods: tuple[Method, ...], rows: int, also: tuple[str, ...] = ()) -> tuple[str, str]:
     fitted = [m for m in methods if m.fit is not None]
     fitted = [m for m in fitted if m.fit and m.fit.converged] or fitted
-    able = [m for m in fitted if m.name in CANDIDATES]
+    # A law that knows of experts or of repeated tokens stands for the tables that have them.
+    able = [m for m in fitted if m.name in also] or [m for m in fitted if m.name in CANDIDATES]
     if not able:
         able = [m for m in fitted if m.name in ("compute", "power")]
     if not able:
@@ -164,23 +173,56 @@ def _choose(methods: tuple[Method, ...], rows: int) -> tuple[str, str]:
     return best.name, "smaller rolling-origin error: " + ", ".join(f"{m.name} {m.error:.2%}" for m in able)
 
 
-def place(ladder: Ladder, compute: float) -> Point:
-    """Where a run of some compute would be: at the optimum of the chosen law, or on the compute axis.
+def place(
+    ladder: Ladder,
+    compute: float | None = None,
+    *,
+    size: float | None = None,
+    tokens: float | None = None,
+    unique: float | None = None,
+    sparsity: float | None = None,
+) -> Point:
+    """Where a run would be: of some compute, at the optimum of the chosen law, or of a stated size and tokens.
+
+    Parameters
+    ----------
+    ladder : Ladder
+    compute : float, optional
+        [FLOP]; ``6 N D`` where size and tokens are given instead.
+    size, tokens : float, optional
+        ``N`` [1] and ``D`` [token].
+    unique, sparsity : float, optional
+        Distinct tokens [token] and total over active parameters [1], for the laws that need them.
+
+    Raises
+    ------
+    InputError
+        If the chosen law needs what is not given, or the runs have no size and tokens.
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> place(climb(runs), 1e22).compute.tolist()
     [1e+22]
     """
     fit = ladder.method(ladder.chosen).fit
+    if size is not None and tokens is not None:
+        if ladder.runs.at.size is None:
+            raise InputError("--predict", f"{size:g}:{tokens:g}", "a compute, because the runs have no size and tokens")
+        given = {"unique": unique, "sparsity": sparsity}
+        for column in fit.law.needs if fit else ():
+            if given.get(column, 1.0) is None:
+                raise InputError(f"--{column}", "nothing", f"the {column} of the rungs, for the law {ladder.chosen!r}")
+        extra = {name: None if value is None else np.array([value]) for name, value in given.items()}
+        return Point(np.array([size]), np.array([tokens]), np.array([6.0 * size * tokens]), **extra)
+    if compute is None:
+        raise InputError("--predict", "nothing", "a compute, or size and tokens")
     if fit is None or "size" not in fit.law.needs:
         return Point(compute=np.array([compute]))
     if set(fit.law.needs) != {"size", "tokens"}:
-        raise InputError("--predict", compute, f"size and tokens, because the law {fit.law.name!r} needs more columns")
+        raise InputError("--predict", compute, f"SIZE:TOKENS, because the law {fit.law.name!r} needs more columns")
     return optimal_point(fit, compute)
 
 
@@ -208,10 +250,9 @@ def forecasts(ladder: Ladder, at: Point) -> tuple[Forecast, ...]:
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> [f.method for f in forecasts(climb(runs), Point(compute=np.array([1e22])))]
     ['compute', 'power']
     """
@@ -241,10 +282,9 @@ def allocations(ladder: Ladder, compute: float) -> tuple[Allocation, ...]:
 
     Examples
     --------
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 1.7 + 300 * c**-0.13, (0,) * 9, "loss", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 1.7 + 300 * c**-0.13)
     >>> allocations(climb(runs), 1e22)
     ()
     """

@@ -1,13 +1,7 @@
-"""Forms of loss against size, data and compute, fitted in log space.
-
-One table names every form, its constants and the columns it needs. All of them are sums of power laws, so they
-share one solver and one set of derivatives (:class:`headway.scaling.solver.LogSum`), apart from the two that are
-not sums and take a complex step.
-"""
+"""Laws of :mod:`headway.scaling.forms` fitted in log space: starts, a robust fit, its bootstrap."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -16,191 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.facts.errors import InputError, unknown
+from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
 from headway.scaling.amplitudes import log_amplitudes
-from headway.scaling.solver import Form, Smooth, Solution, log_sum, solve
+from headway.scaling.forms import Law, Point, form, law, log_column
+from headway.scaling.solver import Solution, solve
 
 DELTA = 1e-3
 """Where the Huber loss on log residuals turns linear (Hoffmann et al. 2022, appendix D.3)."""
 _PICKED = 4
 _EXPONENTS = MappingProxyType({1: (0.03, 0.08, 0.15, 0.25, 0.36, 0.5, 0.7), 2: (0.1, 0.2, 0.3, 0.4, 0.5, 0.65)})
 _FLAG = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    """One form.
-
-    Parameters
-    ----------
-    name : str
-    equation : str
-    needs : tuple of str
-        Columns of :class:`Point`.
-    constants : tuple of str
-        In the order of the parameters; coefficients and asymptotes are fitted as logarithms.
-    logs : tuple of bool
-        Which of them are logarithms.
-    source : str
-    """
-
-    name: str
-    equation: str
-    needs: tuple[str, ...]
-    constants: tuple[str, ...]
-    logs: tuple[bool, ...]
-    source: str
-
-
-_HOFFMANN = "Hoffmann et al. 2022, arXiv 2203.15556, approach 3"
-_ROWS = (
-    ("chinchilla", "E + A/N^a + B/D^b", "size tokens", "E A a B b", _HOFFMANN),
-    ("tied", "E + A/N^a + B/D^a", "size tokens", "E A a B", "Gadre et al. 2024, arXiv 2403.08540 (a = 2 eta)"),
-    ("pinned", "E0 + A/N^a + B/D^b, E0 given", "size tokens", "A a B b", f"{_HOFFMANN}, asymptote held"),
-    ("kaplan", "[(Nc/N)^(aN/aD) + Dc/D]^aD", "size tokens", "Nc aN Dc aD", "Kaplan et al. 2020, arXiv 2001.08361"),
-    ("moe", "E + A/(N^a S^g) + B/D^b, S = total/active", "size tokens sparsity", "E A a g B b", "sparsity as a factor"),
-    (
-        "data-constrained",
-        "E + A/N^a + B/D'^b, D' = U + U R*(1 - exp(-(D/U - 1)/R*))",
-        "size tokens unique",
-        "E A a B b R*",
-        "Muennighoff et al. 2023, arXiv 2305.16264, data term",
-    ),
-    ("compute", "E + A/C^a", "compute", "E A a", "Kaplan et al. 2020 with an asymptote"),
-    ("compute-pinned", "E0 + A/C^a, E0 given", "compute", "A a", "as marin's MoE ladder holds it"),
-    ("power", "A/C^a", "compute", "A a", "Kaplan et al. 2020, L(C)"),
-)
-_PLAIN = frozenset({"a", "b", "g", "aN", "aD"})
-LAWS: Mapping[str, Law] = MappingProxyType(
-    {
-        name: Law(
-            name,
-            equation,
-            tuple(needs.split()),
-            tuple(constants.split()),
-            tuple(c not in _PLAIN for c in constants.split()),
-            source,
-        )
-        for name, equation, needs, constants, source in _ROWS
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """Where runs are, one array per column; those that are not known are None.
-
-    Parameters
-    ----------
-    size, tokens, compute : ndarray or None
-        Parameters [1], tokens seen [token], training FLOP [FLOP].
-    unique : ndarray or None
-        Distinct tokens [token].
-    sparsity : ndarray or None
-        Total over active parameters [1].
-    """
-
-    size: Floats | None = None
-    tokens: Floats | None = None
-    compute: Floats | None = None
-    unique: Floats | None = None
-    sparsity: Floats | None = None
-
-    def __len__(self) -> int:
-        """Rows."""
-        return len(next(c for c in (self.size, self.compute, self.tokens) if c is not None))
-
-    def take(self, rows: Any) -> Point:
-        """Some of the rows."""
-        columns = (self.size, self.tokens, self.compute, self.unique, self.sparsity)
-        return Point(*(None if c is None else c[rows] for c in columns))
-
-
-def law(name: str) -> Law:
-    """Look a form up by name.
-
-    >>> law("tied").constants
-    ('E', 'A', 'a', 'B')
-    """
-    if name not in LAWS:
-        raise unknown("law", name, LAWS)
-    return LAWS[name]
-
-
-def _log(at: Point, column: str) -> Floats:
-    values = getattr(at, column)
-    if values is None:
-        raise InputError(column, "no column", f"a column with the {column} of each run")
-    return np.asarray(np.log(np.asarray(values, dtype=float)))
-
-
-def form(name: str, at: Point, asymptote: float | None = None) -> Form:
-    """Build the function of the parameters that predicts the logarithm of the loss at some runs.
-
-    Parameters
-    ----------
-    name : str
-        Key of ``LAWS``.
-    at : Point
-    asymptote : float, optional
-        ``E0`` of the pinned forms [nat/token].
-
-    Raises
-    ------
-    InputError
-        If a column is missing, or a pinned form has no asymptote.
-
-    Examples
-    --------
-    >>> at = Point(compute=np.array([1e18, 1e20]))
-    >>> np.exp(form("power", at).values(np.array([[np.log(10.0), 0.05]]))).round(3).tolist()
-    [[1.259, 1.0]]
-    """
-    known = law(name)
-    if name == "kaplan":
-        n, d = _log(at, "size"), _log(at, "tokens")
-
-        def kaplan(p: Any) -> Any:
-            left, right = p[:, 1] / p[:, 3] * (p[:, 0] - n), p[:, 2] - d
-            top = np.where(np.real(left) > np.real(right), left, right)
-            return p[:, 3] * (top + np.log(np.exp(left - top) + np.exp(right - top)))
-
-        return Smooth(kaplan)
-    if name == "data-constrained":
-        return Smooth(_repeating(_log(at, "size"), _log(at, "tokens"), _log(at, "unique")))
-    places = {constant: i for i, constant in enumerate(known.constants)}
-    features = {column: _log(at, column) for column in known.needs}
-    pinned = "E" not in places and name != "power"
-    if pinned and not (asymptote and asymptote > 0):
-        raise InputError("asymptote", asymptote, f"the loss that the form {name!r} holds as its limit, above 0")
-    coefficients = [c for c in ("A", "B") if c in places]
-    terms = np.zeros((len(coefficients) + (name != "power"), len(at), len(places)))
-    for term, coefficient in zip(terms, coefficients, strict=False):
-        term[:, places[coefficient]] = 1.0
-        column = ("tokens" if coefficient == "B" else "size") if "size" in features else "compute"
-        exponent = "b" if coefficient == "B" and "b" in places else "a"
-        term[:, places[exponent]] = -features[column]
-        if coefficient == "A" and "g" in places:
-            term[:, places["g"]] = -features["sparsity"]
-    offset = np.zeros(len(terms))
-    if pinned:
-        offset[-1] = np.log(float(asymptote or 1.0))
-    elif name != "power":
-        terms[-1, :, places["E"]] = 1.0
-    return log_sum(terms, offset)
-
-
-def _repeating(n: Floats, d: Floats, u: Floats) -> Any:
-    def function(p: Any) -> Any:
-        repeats = np.exp(d - u) - 1.0
-        decay = np.exp(p[:, 5])
-        seen = u + np.log(1.0 + decay * -np.expm1(-repeats / decay))
-        exponents = np.stack([p[:, 0] + 0.0 * n, p[:, 1] - p[:, 2] * n, p[:, 3] - p[:, 4] * seen])
-        top = np.real(exponents).max(axis=0)
-        return top + np.log(np.exp(exponents - top).sum(axis=0))
-
-    return function
 
 
 def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
@@ -210,7 +30,7 @@ def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
     (3, 2)
     """
     known, y = law(name), np.asarray(loss, dtype=float)
-    mean = {c: float(_log(at, c).mean()) for c in known.needs}
+    mean = {c: float(log_column(at, c).mean()) for c in known.needs}
     if name == "kaplan":
         return np.array(
             [
@@ -222,13 +42,14 @@ def starts(name: str, at: Point, loss: ArrayLike) -> Floats:
     if "E" not in known.constants:
         return _shared_starts(known, mean, y, free)
     pairs = np.array(list(product(_EXPONENTS[len(free)], repeat=len(free))))
-    first = _log(at, "size" if "size" in known.needs else "compute")
+    first = log_column(at, "size" if "size" in known.needs else "compute")
     columns = [np.zeros((len(pairs), len(y))), -pairs[:, :1] * first]
     if "B" in known.constants:
-        columns.append(-pairs[:, -1:] * _log(at, "tokens"))
+        columns.append(-pairs[:, -1:] * log_column(at, "tokens"))
     scales = log_amplitudes(np.stack(columns, axis=2), y)
     values: dict[str, Any] = dict(zip("EAB", scales.T, strict=False)) | dict(zip(free, pairs.T, strict=True))
     values |= {"g": np.full(len(pairs), 0.1), "R*": np.full(len(pairs), np.log(10.0))}
+    values |= {"Q*": np.full(len(pairs), np.log(5.0))}
     return np.stack([values[c] for c in known.constants], axis=1)
 
 
@@ -307,6 +128,15 @@ class Fit:
         """Rows more than four robust deviations off: bad rungs, named and not dropped."""
         return tuple(np.flatnonzero(np.abs(self.residual) > _FLAG * max(self.spread, 1e-9)).tolist())
 
+    def dense_worth(self, sparsity: ArrayLike) -> Floats:
+        """Dense parameters that an active parameter of a mixture of experts is worth: ``S^(g/a)`` [1].
+
+        1 for a law without experts; what ``headway train budget --leverage`` takes.
+        """
+        found = self.constants
+        power = found.get("g", 0.0) / found.get("a", 1.0)
+        return np.asarray(np.asarray(sparsity, dtype=float) ** power)
+
     def predict(self, at: Point) -> Floats:
         """Loss at other runs [nat/token]."""
         return np.asarray(np.exp(form(self.law.name, at, self.asymptote).values(self.theta[None])[0]))
@@ -359,14 +189,30 @@ def fit_law(
     distance = np.abs(function.values(grid) - y).sum(axis=1)
     chosen = grid[np.argsort(distance, kind="stable")[:picked]]
     ends = solve(function, y, chosen, delta=coarse, most=60, tolerance=1e-5, polish=0)
-    ends = solve(function, y, ends.theta, delta=delta, most=300)
+    apart, times = _apart(ends.theta)
+    ends = solve(function, y, apart, delta=delta, most=300)
     best = ends.best()
     theta = ends.theta[best]
-    same = int(np.sum(np.abs(ends.objective - ends.objective[best]) <= 1e-6 * ends.objective[best] + 1e-15))
+    equal = np.abs(ends.objective - ends.objective[best]) <= 1e-6 * ends.objective[best] + 1e-15
+    same = int(times[equal].sum())
     residual = function.values(theta[None])[0] - y
     held = asymptote if "pinned" in name else None
     best_value, converged = float(ends.objective[best]), bool(ends.converged[best])
     return Fit(known, theta, at, np.exp(y), residual, best_value, converged, same, held, delta)
+
+
+def _apart(theta: Floats) -> tuple[Floats, Any]:
+    """Ends that differ by more than a thousandth of a logarithm or an exponent, and how many starts came to each."""
+    kept: list[Floats] = []
+    times: list[int] = []
+    for one in theta:
+        near = next((k for k, other in enumerate(kept) if np.allclose(one, other, rtol=1e-3, atol=1e-3)), None)
+        if near is None:
+            kept.append(one)
+            times.append(1)
+        else:
+            times[near] += 1
+    return np.array(kept), np.array(times)
 
 
 def bootstrap(fit: Fit, count: int = 1000, seed: int = 0) -> Solution:

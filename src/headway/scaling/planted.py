@@ -15,8 +15,9 @@ from headway.facts.check import not_negative, positive
 from headway.facts.scaling_laws import LossLaw
 from headway.physics.arrays import Floats
 from headway.physics.lifetime import loss as law_loss
+from headway.scaling.forms import Point
 from headway.scaling.intervals import interval, rolling_band
-from headway.scaling.laws import Point, fit_law
+from headway.scaling.laws import fit_law
 from headway.scaling.runs import Runs
 from headway.scaling.saturating import fit_saturation
 from headway.scaling.tasks import ScoreCurve

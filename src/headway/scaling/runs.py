@@ -10,10 +10,11 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from headway.facts.errors import InputError, nearest
 from headway.physics.arrays import Floats
-from headway.scaling.laws import Point
+from headway.scaling.forms import Point
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -66,6 +67,18 @@ class Runs:
     left_out: tuple[str, ...]
     extra: Mapping[str, Floats]
     notes: tuple[str, ...]
+
+
+def runs_of(at: Point, loss: ArrayLike, target: str = "loss") -> Runs:
+    """Runs that no file holds, for use as a library.
+
+    >>> runs_of(Point(compute=np.array([1e18, 1e19])), [3.0, 2.5]).names
+    ('run 1', 'run 2')
+    """
+    values = np.asarray(loss, dtype=float)
+    count = len(values)
+    names = tuple(f"run {k + 1}" for k in range(count))
+    return Runs("runs", names, at, values, tuple(range(count)), target, (), MappingProxyType({}), ())
 
 
 def read_rows(path: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:

@@ -17,6 +17,7 @@ from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
 
 _TINY = 1e-30
+_FEW = 8
 
 
 class Form(Protocol):
@@ -46,12 +47,15 @@ class LogSum:
         Parameters that each term depends on.
     offset : ndarray
         Added to the exponent of each term, shape (terms, 1): the logarithm of what is not fitted.
+    turned : ndarray
+        The design with its last axes swapped.
     """
 
     terms: Floats
     squares: Floats
     columns: tuple[tuple[int, ...], ...]
     offset: Floats
+    turned: Floats
 
     def _parts(self, theta: Floats) -> tuple[Floats, Floats]:
         count, rows, size = self.terms.shape
@@ -70,10 +74,12 @@ class LogSum:
     def jacobian(self, theta: Floats) -> tuple[Floats, Floats, Any]:
         """Each term's design, weighted by its share of the sum."""
         found, shares = self._parts(theta)
-        slopes = np.zeros((len(theta), self.terms.shape[1], self.terms.shape[2]))
-        for term, design in enumerate(self.terms):
-            for column in self.columns[term]:
-                slopes[:, :, column] += shares[:, term] * design[:, column]
+        # Parameters before rows: every sum over rows is then over neighbours.
+        turned = np.zeros((len(theta), self.terms.shape[2], self.terms.shape[1]))
+        for term, columns in enumerate(self.columns):
+            for column in columns:
+                turned[:, column] += shares[:, term] * self.turned[term, column]
+        slopes = np.swapaxes(turned, 1, 2)
         return found, slopes, (shares, slopes)
 
     def curvature(self, kept: Any, slope: Floats) -> Floats | None:
@@ -94,7 +100,8 @@ def log_sum(terms: ArrayLike, offset: ArrayLike = 0.0) -> LogSum:
     count, rows, size = design.shape
     squares = (design[:, :, :, None] * design[:, :, None, :]).reshape(count * rows, size * size)
     columns = tuple(tuple(np.flatnonzero(np.any(term, axis=0)).tolist()) for term in design)
-    return LogSum(design, squares, columns, np.broadcast_to(np.asarray(offset, dtype=float), (count,))[:, None])
+    added = np.broadcast_to(np.asarray(offset, dtype=float), (count,))[:, None]
+    return LogSum(design, squares, columns, added, np.ascontiguousarray(np.swapaxes(design, 1, 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,66 +246,83 @@ def solve(
     if form.values(theta[:1]).shape[-1] != len(y):
         raise InputError("observed", f"{len(y)} rows", "one value for each row of the form")
     done = np.zeros(len(theta), dtype=bool)
-    damping = np.full(len(theta), 1e-2)
-    objective = _objective(form, theta, y, w, delta)
-    steps = 0
+    damping = np.full(len(theta), 1e-4)
+    objective = _objective(form.values(theta), y, w, delta)
+    steps, here = 0, None
     while steps < most and not done.all():
         steps += 1
         live = np.flatnonzero(~done)
-        step, promise = _step(form, theta[live], y, w[live], delta, damping[live])
+        here = form.jacobian(theta[live]) if here is None else here
+        step, promise = _step(form, here, y, w[live], delta, damping[live])
         tried = theta[live] + step
-        value = _objective(form, tried, y, w[live], delta)
+        # A few fits look at once at what the next step needs; many would carry what most of them throw away.
+        ahead = _ahead(form, tried, slopes=len(live) <= _FEW)
+        value = _objective(ahead[0], y, w[live], delta)
         descends = (promise > 0) & (value <= objective[live] * (1 + 1e-15)) & np.isfinite(value)
         small = np.abs(promise) <= tolerance * objective[live] + _TINY
         done[live] = (small & (promise >= 0)) | (damping[live] > 1e18)
         moved = live[descends]
         theta[moved], objective[moved] = tried[descends], value[descends]
         damping[live] = np.where(descends, np.maximum(damping[live] / 6.0, 1e-12), damping[live] * 5.0)
+        if done[live].any() or (len(moved) and (len(moved) < len(live) or len(ahead) == 1)):
+            here = None
+        elif len(moved):
+            here = ahead
     done &= damping < 1e18
     return Solution(_polished(form, theta, y, w, delta, done, polish), objective, done, steps)
+
+
+def _ahead(form: Form, theta: Floats, slopes: bool) -> tuple[Any, ...]:
+    with np.errstate(all="ignore"):
+        return form.jacobian(theta) if slopes else (form.values(theta),)
 
 
 def _polished(form: Form, theta: Floats, y: Floats, w: Floats, delta: float, done: Any, most: int) -> Floats:
     live = np.flatnonzero(done)
     if not most or not len(live):
         return theta
-    step, promise = _step(form, theta[live], y, w[live], delta, np.full(len(live), 1e-15))
+    step, promise = _step(form, form.jacobian(theta[live]), y, w[live], delta, np.full(len(live), 1e-15))
     for _ in range(most):
         if not len(live):
             break
-        following, after = _step(form, theta[live] + step, y, w[live], delta, np.full(len(live), 1e-15))
+        there = form.jacobian(theta[live] + step)
+        following, after = _step(form, there, y, w[live], delta, np.full(len(live), 1e-15))
         better = (np.abs(after) < np.abs(promise)) & np.all(np.isfinite(step), axis=1)
         theta[live[better]] += step[better]
         live, step, promise = live[better], following[better], after[better]
     return theta
 
 
-def _objective(form: Form, theta: Floats, y: Floats, w: Floats, delta: float) -> Floats:
+def _objective(found: Floats, y: Floats, w: Floats, delta: float) -> Floats:
     with np.errstate(all="ignore"):
-        return np.asarray((w * huber(form.values(theta) - y, delta)).sum(axis=1))
+        return np.asarray((w * huber(found - y, delta)).sum(axis=1))
 
 
-def _step(form: Form, theta: Floats, y: Floats, w: Floats, delta: float, damping: Floats) -> tuple[Floats, Floats]:
-    found, slopes, kept = form.jacobian(theta)
+def _step(
+    form: Form, here: tuple[Any, ...], y: Floats, w: Floats, delta: float, damping: Floats
+) -> tuple[Floats, Floats]:
+    """Newton step and the decrease it promises, from what the form's ``jacobian`` says of the parameters."""
+    found, slopes, kept = here
     slopes, residual = _finite(slopes), _finite(found - y)
+    turned = np.swapaxes(slopes, 1, 2)
     size = np.abs(residual)
     slope = w * np.clip(residual, -delta, delta)
-    gradient = (slope[:, None, :] @ slopes)[:, 0]
-    inside = w * (size <= delta)
-    matrix = np.swapaxes(slopes * inside[:, :, None], 1, 2) @ slopes
+    gradient = (turned @ slope[:, :, None])[:, :, 0]
+    matrix = (turned * (w * (size <= delta))[:, None, :]) @ slopes
     reweighted = w * np.minimum(1.0, delta / np.maximum(size, _TINY)) if np.isfinite(delta) else w
-    diagonal = (reweighted[:, None, :] @ (slopes * slopes))[:, 0] + _TINY
+    diagonal = ((turned * turned) @ reweighted[:, :, None])[:, :, 0] + _TINY
     bend = form.curvature(kept, slope)
     if bend is not None:
         matrix = matrix + bend
     scale = 1.0 / np.sqrt(diagonal)
     scaled = matrix * scale[:, :, None] * scale[:, None, :]
-    scaled += damping[:, None, None] * np.eye(theta.shape[1])
+    places = np.arange(slopes.shape[2])
+    scaled[:, places, places] += damping[:, None]
     try:
         step = -scale * np.linalg.solve(scaled, (scale * gradient)[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
         step = -scale * scale * gradient / (1.0 + damping[:, None])
-    return step, -np.einsum("bp,bp->b", step, gradient)
+    return step, -(step * gradient).sum(axis=1)
 
 
 def _finite(values: Floats) -> Floats:

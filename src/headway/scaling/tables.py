@@ -10,7 +10,7 @@ import numpy as np
 from headway.facts.errors import InputError, nearest
 from headway.physics.arrays import Floats
 from headway.scaling.coverage import Problems, fit_curve_of_problems, fit_problems
-from headway.scaling.efficiency import frontier, spent
+from headway.scaling.efficiency import frontier, spent, tokens_against
 from headway.scaling.runs import number, read_rows
 
 
@@ -78,6 +78,8 @@ class Result:
         [dollar].
     efficient : bool
         No other row beats it in score, tokens and dollars.
+    over_fewest : float
+        Tokens over those of the row with the fewest [1].
     """
 
     model: str
@@ -87,6 +89,7 @@ class Result:
     ock: float
     usd_per_solved: float
     efficient: bool
+    over_fewest: float
 
 
 def read_results(path: str) -> tuple[Result, ...]:
@@ -110,6 +113,7 @@ def read_results(path: str) -> tuple[Result, ...]:
         cost.ock.tolist(),
         cost.usd_per_solved.tolist(),
         frontier(score, tokens, cost.usd).tolist(),
+        tokens_against(tokens).tolist(),
         strict=True,
     )
     return tuple(Result(*row) for row in values)

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
+from headway.scaling.forms import Point
 from headway.scaling.intervals import normal_quantile
 from headway.scaling.ladder import Forecast, Holdout, Ladder, climb, forecasts, judge
-from headway.scaling.laws import Point
 from headway.scaling.runs import Runs
 from headway.scaling.solver import Smooth, solve
 
@@ -146,10 +146,9 @@ class Task:
 def fit_task(runs: Runs, score: ArrayLike, top: float | None = 1.0, level: float = 0.9, method: str = "auto") -> Task:
     """Fit both steps to runs whose loss column is the task's own loss.
 
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 0.5 + 300 * c**-0.13, (0,) * 9, "bpb", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 0.5 + 300 * c**-0.13, "bpb")
     >>> task = fit_task(runs, 1 - 0.75 / (1 + np.exp(-4 * (runs.loss - 0.9))))
     >>> task.curve.converged
     True
@@ -160,10 +159,9 @@ def fit_task(runs: Runs, score: ArrayLike, top: float | None = 1.0, level: float
 def forecast_task(task: Task, at: Point) -> TaskForecast:
     """Score at other runs: the loss interval through the sigmoid, and the scatter around it.
 
-    >>> from types import MappingProxyType
+    >>> from headway.scaling.runs import runs_of
     >>> c = np.logspace(18, 20, 9)
-    >>> none = MappingProxyType({})
-    >>> runs = Runs("r", ("",) * 9, Point(compute=c), 0.5 + 300 * c**-0.13, (0,) * 9, "bpb", (), none, ())
+    >>> runs = runs_of(Point(compute=c), 0.5 + 300 * c**-0.13, "bpb")
     >>> task = fit_task(runs, 1 - 0.75 / (1 + np.exp(-4 * (runs.loss - 0.9))))
     >>> found = forecast_task(task, Point(compute=np.array([1e21])))
     >>> bool(found.low[0] < found.value[0] < found.high[0])

@@ -14,6 +14,7 @@ from headway.simulation._state import (
     KEY,
     LRU,
     NEWER,
+    NOW,
     OLDER,
     PASSES,
     PRIVATE,
@@ -24,6 +25,7 @@ from headway.simulation._state import (
     State,
     Work,
 )
+from headway.simulation._tiers import put, put_through
 
 
 @compiled
@@ -60,16 +62,43 @@ def leave(s: State, e: int, i: int) -> None:
         s.link[e, end, OLDER] = i
         s.eng[e, LRU] += 1
         s.eng[e, USED] -= 1
+        if s.tally.size > 0:
+            s.stamp[e, i] = max(s.stamp[e, i], s.clock[NOW])
 
 
 @compiled
 def make_room(s: State, rules: Rules, e: int) -> None:
-    """Evict the oldest blocks until all fit."""
+    """Evict the oldest blocks until all fit; the tier below takes them, where it has no copy yet."""
     end = s.link.shape[1] - 1
     while s.eng[e, LRU] > 0 and s.eng[e, USED] + s.eng[e, LRU] > rules.blocks:
         i = s.link[e, end, NEWER]
         unlink(s, e, i)
         s.link[e, i, REFS] = -1
+        if s.tally.size > 0 and not rules.through:
+            put(s, rules, 0, e, int(i), s.stamp[e, i])
+
+
+@compiled
+def leading(s: State, work: Work, rules: Rules, e: int, r: int, blocks: int, least: int) -> int:
+    """How many of the first `blocks` blocks of a prompt have `least` users at least (0 where they are resident).
+
+    Where an id stands for a whole prefix, whoever uses a block uses all before it and lets go of them later: the blocks
+    are the leading ones, and halving finds the last.
+    """
+    begin = work.pointer[r]
+    if rules.chained:
+        low, high = 0, blocks
+        while low < high:
+            middle = (low + high) // 2
+            if s.link[e, work.ids[begin + middle], REFS] >= least:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+    for k in range(blocks):
+        if s.link[e, work.ids[begin + k], REFS] < least:
+            return k
+    return blocks
 
 
 @compiled
@@ -77,20 +106,19 @@ def found(s: State, work: Work, rules: Rules, e: int, r: int) -> int:
     """Leading blocks of a prompt that are resident."""
     if not rules.cache:
         return 0
-    h = 0
-    for k in range(work.pointer[r], work.pointer[r + 1]):
-        if s.link[e, work.ids[k], REFS] < 0:
-            break
-        h += 1
-    return h
+    return leading(s, work, rules, e, r, int(work.pointer[r + 1] - work.pointer[r]), 0)
 
 
 @compiled
-def evictable(s: State, work: Work, e: int, r: int, h: int) -> int:
-    """How many of the first `h` blocks nobody uses now."""
+def in_use(s: State, work: Work, rules: Rules, e: int, r: int, h: int) -> int:
+    """How many of the first `h` blocks someone uses now, so that one more user takes no room."""
+    if h == 0:
+        return 0
+    if rules.chained:
+        return leading(s, work, rules, e, r, h, 1)
     count = 0
     for k in range(work.pointer[r], work.pointer[r] + h):
-        if s.link[e, work.ids[k], REFS] == 0:
+        if s.link[e, work.ids[k], REFS] > 0:
             count += 1
     return count
 
@@ -103,7 +131,13 @@ def grow(s: State, work: Work, rules: Rules, e: int, r: int, tokens: int) -> Non
         ids = work.pointer[r + 1] - work.pointer[r]
         covered = ids if tokens >= work.tokens[r] else min(ids, tokens // rules.block)
         for k in range(s.seq[r, COVERED], covered):
-            take(s, e, work.ids[work.pointer[r] + k])
+            i = work.ids[work.pointer[r] + k]
+            made = s.link[e, i, REFS] < 0
+            take(s, e, i)
+            if made and s.tally.size > 0:
+                s.stamp[e, i] = s.clock[NOW]
+                if rules.through:
+                    put_through(s, rules, e, int(i))
         s.seq[r, COVERED] = max(covered, s.seq[r, COVERED])
     private = max(total - s.seq[r, COVERED], 0)
     s.eng[e, USED] += private - s.seq[r, PRIVATE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from headway.simulation._cache import give_back
-from headway.simulation._machine_code import compiled
+from headway.simulation._machine_code import compiled, compiled_apart
 from headway.simulation._state import (
     AFTER,
     BASE,
@@ -20,6 +20,9 @@ from headway.simulation._state import (
     KEY,
     LAST_PASS,
     LEFT,
+    LOAD_HEAD,
+    LOAD_TAIL,
+    LOADING,
     PASSES,
     PENDING,
     PRE_HEAD,
@@ -27,6 +30,7 @@ from headway.simulation._state import (
     PREEMPTED,
     PRIVATE,
     READY,
+    RESUME,
     RUN_HEAD,
     RUN_TAIL,
     RUNNING,
@@ -173,6 +177,60 @@ def end_prefill(s: State, e: int, r: int) -> None:
 
 
 @compiled
+def start_load(s: State, e: int, r: int, until: float) -> None:
+    """Wait in a seat for blocks that are on their way."""
+    s.seq[r, READY] = 4
+    s.when[r, RESUME] = until
+    tail = s.eng[e, LOAD_TAIL]
+    s.seq[r, UP] = tail
+    s.seq[r, DOWN] = -1
+    if tail < 0:
+        s.eng[e, LOAD_HEAD] = r
+    else:
+        s.seq[tail, DOWN] = r
+    s.eng[e, LOAD_TAIL] = r
+    s.eng[e, LOADING] += 1
+
+
+@compiled
+def end_load(s: State, e: int, r: int) -> None:
+    """Wait for blocks no longer."""
+    a, b = s.seq[r, UP], s.seq[r, DOWN]
+    if a < 0:
+        s.eng[e, LOAD_HEAD] = b
+    else:
+        s.seq[a, DOWN] = b
+    if b < 0:
+        s.eng[e, LOAD_TAIL] = a
+    else:
+        s.seq[b, UP] = a
+    s.eng[e, LOADING] -= 1
+
+
+@compiled_apart
+def end_loads(s: State, e: int, at: float) -> None:
+    """Prompts whose blocks have come join those that are computed."""
+    r = s.eng[e, LOAD_HEAD]
+    while r >= 0:
+        following = s.seq[r, DOWN]
+        if s.when[r, RESUME] <= at:
+            end_load(s, e, r)
+            start_prefill(s, e, r)
+        r = following
+
+
+@compiled_apart
+def next_load(s: State, e: int) -> float:
+    """When the first of the prompts that wait for blocks can go on."""
+    first = math.inf
+    r = s.eng[e, LOAD_HEAD]
+    while r >= 0:
+        first = min(first, s.when[r, RESUME])
+        r = s.seq[r, DOWN]
+    return first
+
+
+@compiled
 def start_decode(s: State, rules: Rules, e: int, r: int) -> None:
     """Join the decoding ones: the pass in which it ends and the passes that need a new block are known now."""
     width = s.bucket.shape[1]
@@ -212,7 +270,7 @@ def end_decode(s: State, rules: Rules, e: int, r: int) -> None:
     s.eng[e, JOINS] -= s.seq[r, JOINED]
 
 
-@compiled
+@compiled_apart
 def preempt(s: State, work: Work, rules: Rules, e: int) -> int:
     """Send the last seated of the lowest lane back to the front of its line; returns it."""
     r = -1
@@ -237,7 +295,10 @@ def preempt(s: State, work: Work, rules: Rules, e: int) -> int:
             s.seq[r, READY] = 0
         s.when[r, TOKEN] = s.spent[e, LAST_PASS]
     else:
-        end_prefill(s, e, r)
+        if s.seq[r, READY] == 4:
+            end_load(s, e, r)
+        else:
+            end_prefill(s, e, r)
         s.eng[e, PENDING] -= s.seq[r, TARGET] - s.seq[r, DONE]
         s.seq[r, DONE] = 0
         s.seq[r, READY] = 0

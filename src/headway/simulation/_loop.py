@@ -7,8 +7,8 @@ from collections.abc import Callable
 from functools import cache
 
 from headway.simulation._cache import found
-from headway.simulation._lanes import pop, queue
-from headway.simulation._machine_code import compiled, entry
+from headway.simulation._lanes import next_load, pop, queue
+from headway.simulation._machine_code import compiled, compiled_apart, entry
 from headway.simulation._state import (
     AREA,
     BUSY,
@@ -18,6 +18,7 @@ from headway.simulation._state import (
     HEAP,
     IN_SYSTEM,
     LAST_END,
+    LOADING,
     LRU,
     NEXT,
     NOW,
@@ -56,7 +57,7 @@ def least_loaded(s: State, low: int, high: int) -> int:
     return best
 
 
-@compiled
+@compiled_apart
 def best_prefix(s: State, work: Work, rules: Rules, r: int, low: int, high: int) -> int:
     """Engine with the least of tokens to prefill, its own and those before it, and blocks held."""
     best, least = low, math.inf
@@ -102,15 +103,13 @@ def arrive(s: State, work: Work, rules: Rules, r: int, at: float) -> None:
     s.eng[e, PENDING] += s.seq[r, TARGET] - s.seq[r, DONE]
     queue(s, work, e, r, False)
     group = e // rules.ranks
-    if s.event[group] == math.inf:
-        s.event[group] = departure(rules, at)
+    if s.flying[group] == 0:
+        s.event[group] = min(s.event[group], departure(rules, at))
 
 
-@compiled
+@compiled_apart
 def sample(s: State, rules: Rules, at: float) -> None:
     """Keep a row of the time series; when the rows are full, every second one goes."""
-    if at < s.clock[SAMPLE_AT]:
-        return
     k = s.counts[SAMPLED]
     if k == SAMPLES:
         for j in range(SAMPLES // 2):
@@ -133,17 +132,23 @@ def sample(s: State, rules: Rules, at: float) -> None:
 
 @compiled
 def depart(s: State, work: Work, rules: Rules, times: Times, group: int, at: float) -> None:
-    """Begin a step of all ranks of an engine; they wait for the slowest."""
-    slowest, most = 0.0, 0
+    """Begin a step of all ranks of an engine; they wait for the slowest. Nobody leaves where all wait for blocks."""
+    slowest, most, loading, resume = 0.0, 0, 0, math.inf
     for e in range(group * rules.ranks, (group + 1) * rules.ranks):
         seconds, tokens = begin(s, work, rules, times, e)
         slowest, most = max(slowest, seconds), max(most, tokens)
-        share = (OCCUPANCY_BINS - 1) * s.eng[e, RUNNING] // rules.max_seqs
-        s.trains[share] += 1
+        if s.eng[e, LOADING] > 0:
+            loading += s.eng[e, LOADING]
+            resume = min(resume, next_load(s, e))
+    if most == 0 and loading > 0:
+        s.event[group] = resume
+        return
     seconds = slowest + times.linear[most]
     for e in range(group * rules.ranks, (group + 1) * rules.ranks):
+        share = (OCCUPANCY_BINS - 1) * s.eng[e, RUNNING] // rules.max_seqs
+        s.trains[share] += 1
         s.spent[e, BUSY] += seconds
-        s.occupancy[(OCCUPANCY_BINS - 1) * s.eng[e, RUNNING] // rules.max_seqs] += seconds
+        s.occupancy[share] += seconds
     s.counts[STEPS] += 1
     s.flying[group] = 1
     s.event[group] = at + seconds
@@ -159,7 +164,8 @@ def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float
             s.clock[LAST_END] = at
         active = active or s.eng[e, RUNNING] + s.eng[e, WAITING] > 0
     s.flying[group] = 0
-    sample(s, rules, at)
+    if at >= s.clock[SAMPLE_AT]:
+        sample(s, rules, at)
     if not active:
         s.event[group] = math.inf
         return

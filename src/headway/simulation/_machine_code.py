@@ -25,7 +25,19 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """The function as machine code for other compiled ones; itself without numba."""
+    """The function as machine code inside other compiled ones; itself without numba.
+
+    A call passes every array of the state, hundreds of words, which costs more than most of these functions do: they
+    are put in the place of their calls.
+    """
+    if _njit is None:
+        return function
+    made: Function = _njit(_nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return made
+
+
+def compiled_apart(function: Function) -> Function:
+    """The same for what is called seldom: compiled once, and called."""
     if _njit is None:
         return function
     made: Function = _njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)

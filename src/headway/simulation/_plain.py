@@ -1,14 +1,14 @@
-"""Parts of the plain engine: its blocks, its clock and its look at the step table."""
+"""Parts of the plain engine: its blocks."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from collections import OrderedDict, deque
+from typing import Any
 
-from headway.simulation._state import Rules, Times
-
-Engine: TypeAlias = "dict[str, Any]"
-Sequence: TypeAlias = "dict[str, Any]"
+from headway.simulation._plain_tiers import put_block, put_everywhere
+from headway.simulation._plain_times import Engine, Sequence
+from headway.simulation._state import SHARED, Rules, State, Work
 
 
 def found_blocks(engine: Engine, sequence: Sequence, rules: Rules) -> int:
@@ -42,9 +42,11 @@ def free_blocks(engine: Engine, rules: Rules) -> int:
 
 
 def evict(engine: Engine, rules: Rules) -> None:
-    """Drop the oldest idle blocks until all fit."""
+    """Send the oldest idle blocks down, or away, until all fit."""
     while engine["idle"] and used_blocks(engine) + len(engine["idle"]) > rules.blocks:
-        engine["idle"].popitem(last=False)
+        i, _ = engine["idle"].popitem(last=False)
+        if rules.tiers.size and not rules.through:
+            put_block(engine, i, engine["stamp"][i], rules)
 
 
 def take_block(engine: Engine, i: int) -> None:
@@ -58,7 +60,12 @@ def grow_to(engine: Engine, q: Sequence, tokens: int, rules: Rules) -> None:
     if rules.cache:
         covered = len(q["ids"]) if tokens >= q["prompt"] else min(len(q["ids"]), tokens // rules.block)
         for i in q["ids"][len(q["held"]) : covered]:
+            made = i not in engine["users"] and i not in engine["idle"]
             take_block(engine, i)
+            if made:
+                engine["stamp"][i] = engine["now"]
+                if rules.through:
+                    put_everywhere(engine, i, rules)
             q["held"].append(i)
     q["private"] = max(blocks_of(tokens, rules) - len(q["held"]), 0)
     evict(engine, rules)
@@ -71,33 +78,43 @@ def let_go(engine: Engine, q: Sequence) -> None:
         if not engine["users"][i]:
             del engine["users"][i]
             engine["idle"][i] = None
+            engine["stamp"][i] = max(engine["stamp"].get(i, -math.inf), engine["now"])
     q["held"], q["private"] = [], 0
 
 
-def interpolate(top: float, points: int, x: float) -> tuple[int, float]:
-    """Cell and place in it on a grid whose steps widen with the square."""
-    n = points - 1
-    i = min(int(n * math.sqrt(x / top)), n - 1)
-    low, high = top * i * i / (n * n), top * (i + 1) * (i + 1) / (n * n)
-    return i, (x - low) / (high - low)
+def new_engines(rules: Rules, out: State) -> list[Engine]:
+    """Engines with nothing to do, each with tiers of its own but for those that all share."""
+    shared = [_tier() for _ in rules.tiers]
+    engines = []
+    for _ in range(rules.engines):
+        tiers = [one if numbers[SHARED] else _tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
+        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers})
+    return engines
 
 
-def decode_seconds(times: Times, batch: int, total: float) -> float:
-    """Attention of the decoding ones [s]."""
-    i, w = interpolate(times.context_top, times.decode.shape[1], min(total / batch, times.context_top))
-    return float(times.decode[batch, i] * (1.0 - w) + times.decode[batch, i + 1] * w)
+def _tier() -> dict[str, Any]:
+    return {"held": OrderedDict(), "free": 0.0}
 
 
-def prefill_seconds(times: Times, new: int, cached: int) -> float:
-    """Attention of a chunk [s]."""
-    grid = times.prefill
-    i, u = interpolate(times.new_top, grid.shape[0], min(float(new), times.new_top))
-    j, v = interpolate(times.context_top, grid.shape[1], min(float(cached), times.context_top))
-    low = grid[i, j] * (1.0 - u) + grid[i + 1, j] * u
-    high = grid[i, j + 1] * (1.0 - u) + grid[i + 1, j + 1] * u
-    return float(low * (1.0 - v) + high * v)
+def _engine(rules: Rules) -> Engine:
+    """An engine with nothing to do: lines by lane, seats in order of boarding, a cache of idle blocks."""
+    lines: list[deque[Sequence]] = [deque() for _ in range(rules.lanes)]
+    counters = {"pass": 0, "order": 0, "now": 0.0}
+    return {"lines": lines, "seats": [], "users": {}, "idle": OrderedDict(), "stamp": {}, "flown": [], **counters}
 
 
-def next_departure(rules: Rules, at: float) -> float:
-    """When the next train leaves."""
-    return max(math.ceil(at / rules.period - 1e-9) * rules.period, at) if rules.period > 0 else at
+def new_sequence(work: Work, r: int) -> Sequence:
+    """A request that has not come yet."""
+    ids = work.ids[work.pointer[r] : work.pointer[r + 1]].tolist()
+    return {
+        "r": r,
+        "lane": int(work.lane[r]),
+        "ids": ids,
+        "prompt": int(work.tokens[r]),
+        "target": int(work.tokens[r]),
+        "done": 0,
+        "left": int(work.emitted[r]),
+        "state": "new",  # then prefill, decode; ready where its cache waits in other memory, loading where it comes
+        "held": [],
+        "private": 0,
+    }

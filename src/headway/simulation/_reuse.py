@@ -15,6 +15,9 @@ import numpy as np
 from headway.simulation._compile import compiled
 
 NEVER = -1
+#: A block's last user and its place in a prompt are one number, user + place x PLACE: along a stretch that one request
+#: was the last to use, each is the one before plus PLACE.
+PLACE = 1 << 32
 
 
 @compiled
@@ -47,7 +50,7 @@ def grown(array: Any, used: int) -> Any:
 
 
 @compiled
-def segments(last: Any, depth: Any, begin: int, end: int, start: Any, count: Any, r: int, segment: Any) -> Any:
+def segments(last: Any, begin: int, end: int, start: Any, count: Any, r: int, segment: Any) -> Any:
     """Split a prompt into stretches last used together, and make `r` their last user.
 
     Returns the table (last user, first block), its rows, and the blocks of the prompt; -1 rows where a block comes
@@ -55,20 +58,22 @@ def segments(last: Any, depth: Any, begin: int, end: int, start: Any, count: Any
     """
     m = 0
     position = 0
-    before = -2
+    expected = -2
+    mine = np.int64(r)
     for k in range(begin, end):
         for b in range(start[k], start[k] + count[k]):
-            who = last[b]
-            if who == r or (who >= 0 and depth[b] != position):
-                return segment, -1, position
-            if who != before:
+            found = last[b]
+            if found != expected:
+                who = found % PLACE if found >= 0 else NEVER
+                if who == r or (who >= 0 and found // PLACE != position):
+                    return segment, -1, position
                 segment = grown(segment, m)
                 segment[m, 0] = who
                 segment[m, 1] = position
                 m += 1
-                before = who
-            last[b] = r
-            depth[b] = position
+            expected = found + PLACE if found >= 0 else NEVER
+            last[b] = mine
+            mine += PLACE
             position += 1
     return segment, m, position
 
@@ -98,8 +103,7 @@ def reuse_pass(
     share and blocks served by a cache of that many blocks.
     """
     n = len(times)
-    last = np.full(ids, NEVER, dtype=np.int32)
-    depth = np.zeros(ids, dtype=np.int32)
+    last = np.full(ids, NEVER, dtype=np.int64)
     tree = np.zeros(n + 1, dtype=np.int64)
     held = np.zeros(n, dtype=np.int64)
     hit_tokens = np.zeros(n, dtype=np.int64)
@@ -112,7 +116,7 @@ def reuse_pass(
     for r in range(n):
         if inputs[r] < least:
             continue
-        segment, m, position = segments(last, depth, indptr[r], indptr[r + 1], start, count, r, segment)
+        segment, m, position = segments(last, indptr[r], indptr[r + 1], start, count, r, segment)
         if m < 0:
             return False, hit_tokens, gaps[:g], raw[:w], by_distance, last
         far = 0

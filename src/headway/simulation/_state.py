@@ -26,17 +26,21 @@ NOW, AREA, SAMPLE_AT, SAMPLE_EVERY, LAST_END = range(5)
 #: Columns of :attr:`State.seq`.
 TARGET, DONE, LEFT, COVERED, PRIVATE, JOINED, KEY, ENGINE, READY, BEFORE, AFTER, UP, DOWN, PREEMPTED, HIT = range(15)
 #: Columns of :attr:`State.when`.
-START, FIRST, LAST, TOKEN, QUEUED = range(5)
+START, FIRST, LAST, TOKEN, QUEUED, RESUME = range(6)
 #: Columns of :attr:`State.eng`.
-DECODING, RUNNING, WAITING, USED, PENDING, BASE, JOINS, PASSES, TOKENS, CARRIED, JOINING, LRU, PRE_HEAD, PRE_TAIL = (
-    range(14)
-)
+DECODING, RUNNING, WAITING, USED, PENDING, BASE, JOINS, PASSES, TOKENS, CARRIED, JOINING, LRU = range(12)
+PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL = range(12, 17)
 #: Columns of :attr:`State.spent`.
 BUSY, LAST_PASS = range(2)
 #: Columns of :attr:`State.lane`.
 WAIT_HEAD, WAIT_TAIL, RUN_HEAD, RUN_TAIL = range(4)
-#: Columns of :attr:`State.link`.
+#: Columns of :attr:`State.link` and of :attr:`State.shelf`, whose first one says whether the tier holds the block.
 REFS, OLDER, NEWER = range(3)
+HELD = REFS
+#: Columns of :attr:`Rules.tiers`: blocks held, seconds to the first byte, of a block for its reader and of the tier.
+ROOM, LATENCY, MOVE, TAKES, ROW, SHARED = range(6)
+#: Columns of :attr:`State.flow`.
+LOADS, LOADED, WRITTEN, DECLINED, AGED, MOVING, WAITED = range(7)
 
 
 class Work(NamedTuple):
@@ -79,6 +83,10 @@ class Rules(NamedTuple):
     swap_token_s: float
     send_token_s: float
     send_latency: float
+    chained: bool
+    through: bool
+    layers: int
+    tiers: Floats
 
 
 class Times(NamedTuple):
@@ -95,12 +103,20 @@ class Times(NamedTuple):
 class State(NamedTuple):
     """Everything that changes while the loop runs: requests, engines, caches, counters."""
 
-    seq: Ints
+    seq: NDArray[np.int32]
     when: Floats
     eng: Ints
     spent: Floats
     lane: Ints
     link: NDArray[np.int32]
+    stamp: Floats
+    shelf: NDArray[np.int32]
+    shelved: Ints
+    used_at: Floats
+    free_at: Floats
+    tally: Ints
+    flow: Floats
+    tier_hits: Ints
     phase: Ints
     bucket: Ints
     fresh: Ints
@@ -133,30 +149,39 @@ def fresh_state(work: Work, rules: Rules) -> State:
     ...     np.zeros(1, dtype=np.int64),
     ...     np.zeros(0, dtype=np.int32),
     ... )
-    >>> rules = Rules(True, False, False, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0)
+    >>> flags, tiers = (True, False, False), np.zeros((0, 6))
+    >>> rules = Rules(
+    ...     *flags, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1, tiers
+    ... )
     >>> fresh_state(work, rules).event.tolist()
     [inf, inf]
     """
     n, e, lanes = work.tokens.size, rules.engines, rules.lanes
     ids = int(work.ids.max()) + 1 if rules.cache and work.ids.size else 0
     longest = int(work.emitted.max()) + 1 if n else 1
+    tiers = len(rules.tiers)
+    rows = sum(1 if tier[SHARED] else e for tier in rules.tiers)
+    known = ids if tiers else 0
 
     def ints(*shape: int, fill: int = 0) -> Any:
-        return np.full(shape, fill, dtype=np.int64)
+        return np.full(shape, fill, dtype=np.int64) if fill else np.zeros(shape, dtype=np.int64)
 
     def floats(*shape: int, fill: float = 0.0) -> Any:
-        return np.full(shape, fill, dtype=np.float64)
+        return np.full(shape, fill, dtype=np.float64) if fill else np.zeros(shape, dtype=np.float64)
 
-    seq = ints(n, 15)
+    seq = np.zeros((n, 15), dtype=np.int32)
     seq[:, TARGET], seq[:, LEFT] = work.tokens, work.emitted
     for column in (ENGINE, BEFORE, AFTER, UP, DOWN):
         seq[:, column] = -1
-    when = floats(n, 5, fill=np.nan)
+    when = floats(n, 6, fill=np.nan)
     when[:, QUEUED] = work.arrival
-    eng = ints(e, 14)
-    eng[:, PRE_HEAD] = eng[:, PRE_TAIL] = -1
+    eng = ints(e, 17)
+    for column in (PRE_HEAD, PRE_TAIL, LOAD_HEAD, LOAD_TAIL):
+        eng[:, column] = -1
     link = np.full((e, ids + 1, 3), ids, dtype=np.int32)
     link[:, :, REFS] = -1
+    shelf = np.full((rows, known + 1, 3), known, dtype=np.int32)
+    shelf[:, :, HELD] = 0
     return State(
         seq=seq,
         when=when,
@@ -164,6 +189,14 @@ def fresh_state(work: Work, rules: Rules) -> State:
         spent=floats(e, 2),
         lane=ints(e, lanes, 4, fill=-1),
         link=link,
+        stamp=floats(e, known + 1, fill=-np.inf),
+        shelf=shelf,
+        shelved=ints(rows),
+        used_at=floats(rows, known + 1),
+        free_at=floats(rows),
+        tally=ints(tiers),
+        flow=floats(tiers, 7),
+        tier_hits=ints(n, tiers),
         phase=ints(e, rules.pass_block),
         bucket=ints(e, longest + 1, fill=-1),
         fresh=ints(e, rules.max_seqs + 1),

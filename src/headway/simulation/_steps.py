@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import math
 
-from headway.simulation._cache import evictable, found, give_back, grow, make_room, take
+from headway.simulation._cache import found, give_back, grow, in_use, make_room, take
 from headway.simulation._lanes import (
     end_decode,
+    end_loads,
     end_prefill,
     next_waiting,
     preempt,
     push,
     seat,
     start_decode,
+    start_load,
     start_prefill,
     unseat,
 )
-from headway.simulation._machine_code import compiled
+from headway.simulation._machine_code import compiled, compiled_apart
 from headway.simulation._state import (
     BASE,
     CARRIED,
@@ -39,6 +41,7 @@ from headway.simulation._state import (
     LAST,
     LAST_PASS,
     LEFT,
+    LOADING,
     PASSES,
     PENDING,
     PRE_HEAD,
@@ -59,6 +62,16 @@ from headway.simulation._state import (
     Times,
     Work,
 )
+from headway.simulation._tiers import (
+    arrives,
+    landing,
+    load,
+    note_declined,
+    note_hits,
+    prefill_attention,
+    tally_up,
+    worth_loading,
+)
 
 
 @compiled
@@ -72,22 +85,7 @@ def decode_attention(times: Times, batch: int, total: float) -> float:
     return float(times.decode[batch, i] * (1.0 - w) + times.decode[batch, i + 1] * w)
 
 
-@compiled
-def prefill_attention(times: Times, new: int, cached: int) -> float:
-    """Attention of `new` tokens of a prompt after `cached` ones, bilinear on the grid [s]."""
-    n, m = times.prefill.shape[0] - 1, times.prefill.shape[1] - 1
-    x, y = min(float(new), times.new_top), min(float(cached), times.context_top)
-    i = min(int(n * math.sqrt(x / times.new_top)), n - 1)
-    j = min(int(m * math.sqrt(y / times.context_top)), m - 1)
-    a, b = times.new_top * i * i / (n * n), times.new_top * (i + 1) * (i + 1) / (n * n)
-    c, d = times.context_top * j * j / (m * m), times.context_top * (j + 1) * (j + 1) / (m * m)
-    u, v = (x - a) / (b - a), (y - c) / (d - c)
-    low = times.prefill[i, j] * (1.0 - u) + times.prefill[i + 1, j] * u
-    high = times.prefill[i, j + 1] * (1.0 - u) + times.prefill[i + 1, j + 1] * u
-    return float(low * (1.0 - v) + high * v)
-
-
-@compiled
+@compiled_apart
 def join_decoding(s: State, work: Work, rules: Rules, e: int) -> float:
     """Seat those at the head of the line whose cache is already computed; seconds to swap caches back in."""
     seconds = 0.0
@@ -135,10 +133,16 @@ def available(s: State, rules: Rules, e: int) -> int:
 
 
 @compiled
+def is_short(s: State, rules: Rules, e: int) -> bool:
+    """Whether the decoding ones need more blocks in this step than there are."""
+    return bool(s.phase[e, s.eng[e, PASSES] % rules.pass_block] > rules.blocks - s.eng[e, USED])
+
+
+@compiled_apart
 def shed(s: State, work: Work, rules: Rules, e: int) -> bool:
     """Preempt until those that stay find the blocks of their next tokens."""
     lost = False
-    while s.phase[e, s.eng[e, PASSES] % rules.pass_block] > rules.blocks - s.eng[e, USED]:
+    while is_short(s, rules, e):
         preempt(s, work, rules, e)
         lost = True
     return lost
@@ -173,6 +177,28 @@ def go_on(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int)
 
 
 @compiled
+def board(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) -> None:
+    """Seat a prompt with its first `cut` blocks, all after `h` of which lower tiers may have to send."""
+    hit = min(cut * rules.block, s.seq[r, TARGET] - 1)
+    first = math.isnan(s.when[r, START])
+    seat(s, work, e, r)
+    if first:
+        s.when[r, START] = s.clock[0]
+        s.seq[r, HIT] = hit
+    if s.tally.size > 0:
+        tally_up(s, work, rules, e, r, h, cut)
+        if first:
+            note_hits(s, work, rules, e, r, cut)
+        note_declined(s, work, rules, e, r, cut)
+        load(s, work, rules, e, r, h, cut)
+    for k in range(work.pointer[r], work.pointer[r] + cut):
+        take(s, e, work.ids[k])
+    s.seq[r, COVERED] = cut
+    s.seq[r, DONE] = hit
+    s.eng[e, PENDING] -= hit
+
+
+@compiled
 def admit(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int) -> float:
     """Seat waiting requests while seats, blocks and the budget allow; seconds of their attention."""
     seconds = 0.0
@@ -182,23 +208,25 @@ def admit(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int)
         if r < 0 or s.seq[r, READY] == 1:
             break
         h = found(s, work, rules, e, r)
-        hit = min(h * rules.block, s.seq[r, TARGET] - 1)
+        cut = worth_loading(s, work, rules, times, e, r, h) if s.tally.size > 0 else h
+        hit = min(cut * rules.block, s.seq[r, TARGET] - 1)
         chunk = s.seq[r, TARGET] - hit if rules.whole else min(s.seq[r, TARGET] - hit, budget)
         if rules.whole and chunk > budget and not none:
             break
-        need = (hit + chunk + rules.block - 1) // rules.block - h + evictable(s, work, e, r, h)
+        need = (hit + chunk + rules.block - 1) // rules.block - in_use(s, work, rules, e, r, cut)
         if s.eng[e, RUNNING] > 0 and need > available(s, rules, e) - rules.watermark:
             break
-        seat(s, work, e, r)
+        resume = s.clock[0]
+        if s.tally.size > 0:
+            landed = landing(s, work, e, r, cut)
+            tally_up(s, work, rules, e, r, h, cut)
+            resume = arrives(s, rules, times, e, hit, s.seq[r, TARGET], landed)
+        board(s, work, rules, e, r, h, cut)
+        if resume > s.clock[0]:
+            grow(s, work, rules, e, r, hit)
+            start_load(s, e, r, resume)
+            continue
         start_prefill(s, e, r)
-        if math.isnan(s.when[r, START]):
-            s.when[r, START] = s.clock[0]
-            s.seq[r, HIT] = hit
-        for k in range(work.pointer[r], work.pointer[r] + h):
-            take(s, e, work.ids[k])
-        s.seq[r, COVERED] = h
-        s.seq[r, DONE] = hit
-        s.eng[e, PENDING] -= hit
         seconds += compute(s, work, rules, times, e, r, chunk)
         budget -= chunk
         none = False
@@ -210,9 +238,13 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     """Fill a step of one engine; its seconds apart from the matrix products, and the tokens these carry."""
     s.eng[e, TOKENS] = 0
     empty = s.eng[e, RUNNING] == 0
-    seconds = join_decoding(s, work, rules, e)
-    lost = False
-    if rules.together:
+    if s.eng[e, LOADING] > 0:
+        end_loads(s, e, s.clock[0])
+    seconds, lost = 0.0, False
+    first = next_waiting(s, rules, e)
+    if first >= 0 and s.seq[first, READY] == 1:
+        seconds = join_decoding(s, work, rules, e)
+    if rules.together and is_short(s, rules, e):
         lost = shed(s, work, rules, e)
     budget = rules.budget - (s.eng[e, DECODING] * rules.queries if rules.together else 0)
     attention, budget, cut = go_on(s, work, rules, times, e, budget)
@@ -224,7 +256,7 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     while r >= 0:
         finished += 1 if s.seq[r, DONE] == s.seq[r, TARGET] else 0
         r = s.seq[r, DOWN]
-    if not rules.together and s.eng[e, TOKENS] == 0:
+    if not rules.together and s.eng[e, TOKENS] == 0 and is_short(s, rules, e):
         shed(s, work, rules, e)
     decoding = int(s.eng[e, DECODING]) if rules.together or s.eng[e, TOKENS] == 0 else 0
     if decoding > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headway.facts.check import whole
@@ -14,13 +15,11 @@ from headway.facts.precision import Precision
 from headway.physics.attention import kv_bytes
 from headway.physics.layout import Layout
 from headway.physics.memory import memory_use
-from headway.simulation.replay import Fleet
+from headway.simulation.fleet import CacheTier, Fleet
+from headway.simulation.memories import HOST_BANDWIDTH, Memory, cache_tier
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.step_times import StepTimes, step_times
 from headway.simulation.trace import Trace
-
-# One way over PCIe per chip, measured by vLLM's offloading connector (blog of 2026-01-08): 50 GB/s.
-_HOST_BANDWIDTH = 50e9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +38,14 @@ class Deployment:
     block_bytes : float
         Cache of one block on one chip [B].
     assumptions : tuple of str
+    memories : tuple of Memory
+        Below those of the engines, in the order of the fleet's tiers.
+    token_bytes : float
+        Cache of a token in all layers [B].
+    block_tokens : int
+        [token].
+    prefill_chip_s : float
+        Chip-seconds to compute a prompt's token in a full step, attention aside [s].
     """
 
     feasible: bool
@@ -48,6 +55,10 @@ class Deployment:
     chips: int
     block_bytes: float
     assumptions: tuple[str, ...]
+    memories: tuple[Memory, ...] = ()
+    token_bytes: float = 0.0
+    block_tokens: int = 16
+    prefill_chip_s: float = 0.0
 
 
 def deploy(
@@ -62,6 +73,8 @@ def deploy(
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
     blocks: int | None = None,
+    memories: Sequence[Memory] = (),
+    write_through: bool = False,
 ) -> Deployment:
     """Tabulate the steps of a deployment and count its cache blocks.
 
@@ -79,6 +92,10 @@ def deploy(
         Engines, and those of them that only prefill [1].
     blocks : int, optional
         Cache blocks of a rank as the engine reports them, instead of the memory model's [1].
+    memories : sequence of Memory
+        Below those of the engines, nearest first; they need a trace with block ids.
+    write_through : bool
+        They get a block when it is made, instead of when the one above drops it.
 
     Examples
     --------
@@ -107,15 +124,20 @@ def deploy(
     found = blocks if blocks is not None else (int(room // block_bytes) if block_bytes else 0)
     chips = int(layout.chips) * replicas
     wire = _wire(system, eff, chips)
-    token_bytes = float(kv_bytes(model, mean, formats.kv)) / mean / (int(layout.tp) * int(layout.cp))
+    whole_bytes = float(kv_bytes(model, mean, formats.kv)) / mean
+    own_chips = int(layout.tp) * int(layout.cp)
+    token_bytes = whole_bytes / own_chips
     fleet = Fleet(
         engines=replicas,
         prefillers=prefillers,
         ranks=dp,
         blocks=max(found, 0),
-        swap_token_s=token_bytes / _HOST_BANDWIDTH,
+        swap_token_s=token_bytes / HOST_BANDWIDTH,
         send_token_s=token_bytes / wire if prefillers else 0.0,
         send_latency_s=system.network_latency if prefillers else 0.0,
+        tiers=_tiers(memories, whole_bytes, block, own_chips, dp, system),
+        write_through=write_through,
+        layers=model.n_layers,
     )
     reason = _why_not(model, layout, found, block, longest, room, bare.reason())
     times = None
@@ -133,7 +155,28 @@ def deploy(
             precision=formats,
             efficiency=eff,
         )
-    return Deployment(not reason, reason, times, fleet, chips, block_bytes, _assumptions(scheduler, dp, prefillers))
+    full_step = float(times.linear[scheduler.token_budget]) * int(layout.chips) / dp if times is not None else 0.0
+    return Deployment(
+        not reason,
+        reason,
+        times,
+        fleet,
+        chips,
+        block_bytes,
+        _assumptions(scheduler, dp, prefillers, bool(memories)),
+        tuple(memories),
+        whole_bytes,
+        block,
+        full_step / scheduler.token_budget,
+    )
+
+
+def _tiers(
+    memories: Sequence[Memory], token_bytes: float, block: int, chips: int, ranks: int, system: System
+) -> tuple[CacheTier, ...]:
+    network, latency = system.network_bandwidth or system.link_bandwidth, system.network_latency
+    reach = {"network": network, "latency": latency}
+    return tuple(cache_tier(m, token_bytes, block, chips=chips, ranks=ranks, **reach) for m in memories)
 
 
 def _wire(system: System, eff: Efficiency, chips: int) -> float:
@@ -153,7 +196,7 @@ def _why_not(model: Model, layout: Layout, blocks: int, block: int, longest: int
     return ""
 
 
-def _assumptions(scheduler: Scheduler, dp: int, prefillers: int) -> tuple[str, ...]:
+def _assumptions(scheduler: Scheduler, dp: int, prefillers: int, tiers: bool) -> tuple[str, ...]:
     found = [
         "a step is the sum of its operators; uniform routing of experts",
         "answers are not kept for later prompts; prompts are, by the trace's block ids",
@@ -164,4 +207,6 @@ def _assumptions(scheduler: Scheduler, dp: int, prefillers: int) -> tuple[str, .
         found.append("attention-data ranks step together and wait for the slowest")
     if prefillers:
         found.append("a cache travels after its prefill, one flow at the full rate of a chip's link")
+    if tiers:
+        found.append("lower tiers are written in the background; a load takes its turn at its tier and no step waits")
     return tuple(found)

@@ -65,6 +65,33 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
+class Trains:
+    """Shares of steps by seats taken [1]: every seat, at most half, and the mean share of seats."""
+
+    full: float
+    half_empty: float
+    mean: float
+
+
+def trains(run: Replay) -> Trains:
+    """How full the steps left; NaN where none did.
+
+    >>> from headway.simulation.replay import replay
+    >>> from headway.simulation.scheduler import Scheduler
+    >>> from headway.simulation.step_times import fixed_times
+    >>> from headway.simulation.trace import make_trace
+    >>> two = make_trace("t", [0.0, 0.0], [10, 10], [3, 1])
+    >>> trains(replay(two, fixed_times(0.5), Scheduler(max_seqs=2))).full.__round__(2)
+    0.33
+    """
+    left = run.trains.sum()
+    if not left:
+        return Trains(math.nan, math.nan, math.nan)
+    share = run.trains / left
+    return Trains(float(share[100]), float(share[:51].sum()), float((share * np.arange(101)).sum() / 100.0))
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Figures of one replay.
 
@@ -88,6 +115,8 @@ class Outcome:
         Seats taken, mean over time in steps [1].
     steps : int
         Trains that left [1].
+    trains : Trains
+        How full they were.
     hit_rate, hit_rate_mean : float
         Prompt tokens found in the cache: of all tokens (pooled), and mean over requests of each one's share [1].
     preemptions : int
@@ -115,6 +144,7 @@ class Outcome:
     utilisation: float
     occupancy: float
     steps: int
+    trains: Trains
     hit_rate: float
     hit_rate_mean: float
     preemptions: int
@@ -256,6 +286,7 @@ def outcome(run: Replay, costs: Costs | None = None, ttft: float = math.inf, tpo
         utilisation=rate(float(run.busy_s.mean())),
         occupancy=float((run.occupancy_s * np.arange(101)).sum() / seats / 100.0) if seats else math.nan,
         steps=run.steps,
+        trains=trains(run),
         hit_rate=float(run.hit_tokens[served].sum() / tokens_in[served].sum()) if count else math.nan,
         hit_rate_mean=float(shares.mean()) if count else math.nan,
         preemptions=int(run.preemptions.sum()),

@@ -8,26 +8,25 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import OrderedDict, deque
+from collections import deque
 from itertools import count
 from typing import Any
 
 from headway.simulation._plain import (
-    Engine,
-    Sequence,
     blocks_of,
-    decode_seconds,
     evict,
     found_blocks,
     free_blocks,
     grow_to,
     let_go,
-    next_departure,
-    prefill_seconds,
+    new_engines,
+    new_sequence,
     take_block,
     used_blocks,
     waiting_ones,
 )
+from headway.simulation._plain_tiers import hits_by_tier, ready_at, sources_worth_having, take_loads
+from headway.simulation._plain_times import Engine, Sequence, decode_seconds, next_departure, prefill_seconds
 from headway.simulation._state import (
     BUSY,
     COMPUTED,
@@ -53,7 +52,8 @@ from headway.simulation._state import (
 def play(work: Work, rules: Rules, times: Times) -> State:
     """Serve every request; the result holds requests' times and a few counts.
 
-    >>> from headway.simulation.replay import Fleet, prepare
+    >>> from headway.simulation.fleet import Fleet
+    >>> from headway.simulation.replay import prepare
     >>> from headway.simulation.scheduler import Scheduler
     >>> from headway.simulation.step_times import fixed_times
     >>> from headway.simulation.trace import make_trace
@@ -65,14 +65,14 @@ def play(work: Work, rules: Rules, times: Times) -> State:
     [1.06]
     """
     out = fresh_state(work, rules)
-    engines = [_engine(rules) for _ in range(rules.engines)]
+    engines = new_engines(rules, out)
     groups: list[Engine] = [
         {"event": math.inf, "flying": False, "ranks": range(g * rules.ranks, (g + 1) * rules.ranks)}
         for g in range(rules.engines // rules.ranks)
     ]
     opened = deque(i for i, at in enumerate(work.arrival.tolist()) if not math.isnan(at))
     later: list[tuple[float, int]] = []
-    sequences = [_sequence(work, r) for r in range(work.tokens.size)]
+    sequences = [new_sequence(work, r) for r in range(work.tokens.size)]
     turns = count()
     world = (work, rules, times, out, later)
     while True:
@@ -88,33 +88,11 @@ def play(work: Work, rules: Rules, times: Times) -> State:
             out.seq[r, ENGINE] = e
             engines[e]["lines"][sequences[r]["lane"]].append(sequences[r])
             group = groups[e // rules.ranks]
-            if group["event"] == math.inf:
-                group["event"] = next_departure(rules, coming)
+            if not group["flying"]:
+                group["event"] = min(group["event"], next_departure(rules, coming))
         else:
             group = next(g for g in groups if g["event"] == stepping)
             _turn(group, engines, stepping, world)
-
-
-def _engine(rules: Rules) -> Engine:
-    """An engine with nothing to do: lines by lane, seats in order of boarding, a cache of idle blocks."""
-    lines: list[deque[Sequence]] = [deque() for _ in range(rules.lanes)]
-    return {"lines": lines, "seats": [], "users": {}, "idle": OrderedDict(), "pass": 0, "order": 0, "flown": []}
-
-
-def _sequence(work: Work, r: int) -> Sequence:
-    ids = work.ids[work.pointer[r] : work.pointer[r + 1]].tolist()
-    return {
-        "r": r,
-        "lane": int(work.lane[r]),
-        "ids": ids,
-        "prompt": int(work.tokens[r]),
-        "target": int(work.tokens[r]),
-        "done": 0,
-        "left": int(work.emitted[r]),
-        "state": "new",  # then prefill, decode; ready where its cache waits in other memory
-        "held": [],
-        "private": 0,
-    }
 
 
 def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any) -> int:
@@ -147,7 +125,7 @@ def _decoding(engine: Engine) -> list[Sequence]:
 
 
 def _prefilling(engine: Engine) -> list[Sequence]:
-    return [q for q in engine["seats"] if q["state"] == "prefill"]
+    return sorted((q for q in engine["seats"] if q["state"] == "prefill"), key=lambda q: q["order"])
 
 
 def _due(engine: Engine, rules: Rules) -> list[Sequence]:
@@ -180,6 +158,11 @@ def _board(engine: Engine, q: Sequence, now: float, out: State) -> bool:
     if new:
         out.when[q["r"], START] = now
     return new
+
+
+def _start_prefill(engine: Engine, q: Sequence) -> None:
+    engine["order"] += 1
+    q.update(state="prefill", order=engine["order"])
 
 
 def _start_decoding(engine: Engine, q: Sequence, rules: Rules) -> None:
@@ -234,6 +217,9 @@ def _compute(engine: Engine, q: Sequence, chunk: int, rules: Rules, times: Times
 def _begin(engine: Engine, now: float, rules: Rules, times: Times, out: State) -> tuple[float, int]:
     """Fill a step; its seconds apart from the matrix products, and the tokens these carry."""
     empty, lost, carried = not engine["seats"], False, 0
+    for q in sorted((x for x in engine["seats"] if x["state"] == "loading"), key=lambda x: x["order"]):
+        if q["resume"] <= now:
+            _start_prefill(engine, q)
     seconds, attention = _join(engine, rules, now, out), 0.0
     if rules.together:
         lost = _shed(engine, rules, out)
@@ -279,22 +265,31 @@ def _admit(
         q = _next(engine)
         if q is None or q["state"] == "ready":
             break
-        found = found_blocks(engine, q, rules)
+        sources = sources_worth_having(engine, q, rules, times)
+        found = len(sources)
         hit = min(found * rules.block, q["target"] - 1)
         chunk = q["target"] - hit if rules.whole else min(q["target"] - hit, budget)
         if rules.whole and chunk > budget and carried > 0:
             break
-        idle = sum(i in engine["idle"] for i in q["ids"][:found])
-        need = blocks_of(hit + chunk, rules) - found + idle
+        need = blocks_of(hit + chunk, rules) - sum(i in engine["users"] for i in q["ids"][:found])
         if engine["seats"] and need > _available(engine, rules) - rules.watermark:
             break
+        resume = ready_at(engine, q, sources, rules, times) if rules.tiers.size else now
         if _board(engine, q, now, out):
             out.seq[q["r"], HIT] = hit
-        q["state"] = "prefill"
+            out.tier_hits[q["r"]] = hits_by_tier(q, sources, rules)
+        if rules.tiers.size:
+            take_loads(engine, q, sources, rules)
         for i in q["ids"][:found]:
             take_block(engine, i)
             q["held"].append(i)
         q["done"] = hit
+        if resume > now:
+            grow_to(engine, q, hit, rules)
+            engine["order"] += 1
+            q.update(state="loading", resume=resume, order=engine["order"])
+            continue
+        _start_prefill(engine, q)
         seconds += _compute(engine, q, chunk, rules, times, out)
         budget, carried = budget - chunk, carried + chunk
     return seconds, carried
@@ -341,6 +336,8 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
 def _turn(group: Engine, engines: list[Engine], at: float, world: Any) -> None:
     """The end of a step, the beginning of the next, or both."""
     _, rules, times, out, _ = world
+    for e in group["ranks"]:
+        engines[e]["now"] = at
     if group["flying"]:
         for e in group["ranks"]:
             _complete(e, engines[e], at, world)
@@ -357,6 +354,10 @@ def _turn(group: Engine, engines: list[Engine], at: float, world: Any) -> None:
     slowest, most = 0.0, 0
     for seconds, tokens in begun:
         slowest, most = max(slowest, seconds), max(most, tokens)
+    loading = [q["resume"] for e in group["ranks"] for q in engines[e]["seats"] if q["state"] == "loading"]
+    if most == 0 and loading:
+        group["event"] = min(loading)
+        return
     took = slowest + float(times.linear[most])
     for e in group["ranks"]:
         out.spent[e, BUSY] += took

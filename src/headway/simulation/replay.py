@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from headway.facts.check import not_negative, whole
 from headway.facts.errors import InputError
 from headway.simulation import _loop
 from headway.simulation._state import (
@@ -38,6 +37,8 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
+from headway.simulation.cache import dense_runs
+from headway.simulation.fleet import Fleet
 from headway.simulation.plain import play
 from headway.simulation.scheduler import ROUTERS, Scheduler
 from headway.simulation.step_times import StepTimes
@@ -47,54 +48,7 @@ Progress = Callable[[int, int, float], None]
 #: Events between two looks at the clock and the keyboard.
 _SLICE = 200_000
 _MOST_PASSES = 50_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """Engines that share the work, and what joins them.
-
-    Parameters
-    ----------
-    engines : int
-        Replicas, prefilling and decoding both unless `prefillers` are set apart [1].
-    prefillers : int
-        Replicas that only prefill; their caches travel to the others [1].
-    ranks : int
-        Schedulers of one replica that step together (attention-data ranks) [1].
-    blocks : int
-        Cache blocks of one rank; 0 for no limit [1].
-    swap_token_s, send_token_s : float
-        Seconds to move the cache of one token to or from host memory, and to a decoding replica [s].
-    send_latency_s : float
-        Seconds before the first byte of a cache arrives [s].
-
-    Examples
-    --------
-    >>> Fleet(engines=2, ranks=4).schedulers
-    8
-    """
-
-    engines: int = 1
-    prefillers: int = 0
-    ranks: int = 1
-    blocks: int = 0
-    swap_token_s: float = 0.0
-    send_token_s: float = 0.0
-    send_latency_s: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse fleets without a decoding engine."""
-        whole("engines", self.engines, most=4096)
-        whole("ranks", self.ranks, most=1024)
-        whole("prefillers", self.prefillers, least=0, most=self.engines - 1)
-        whole("blocks", self.blocks, least=0)
-        for name in ("swap_token_s", "send_token_s", "send_latency_s"):
-            not_negative(name, getattr(self, name), "s")
-
-    @property
-    def schedulers(self) -> int:
-        """Ranks of all replicas [1]."""
-        return self.engines * self.ranks
+_AT_A_TIME = 4_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +82,11 @@ class Replay:
         End of the last step [s].
     complete : bool
         Whether every request was served or rejected.
+    tier_tokens : ndarray of int, shape (n, tiers)
+        Prompt tokens loaded from each tier, part of `hit_tokens`.
+    tier_flow : ndarray, shape (tiers, 7)
+        Loads, blocks loaded, written, computed again though held, seconds since the last use of all loaded, seconds
+        the tier was busy, and seconds from the beginning of loads to their last byte.
     """
 
     trace: Trace
@@ -152,6 +111,8 @@ class Replay:
     area: float
     end_s: float
     complete: bool
+    tier_tokens: Ints
+    tier_flow: Floats
 
 
 def replay(
@@ -268,8 +229,41 @@ def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rul
         swap_token_s=float(fleet.swap_token_s),
         send_token_s=float(fleet.send_token_s),
         send_latency=float(fleet.send_latency_s),
+        chained=is_chained(ids, work.pointer),
+        through=fleet.write_through,
+        layers=fleet.layers,
+        tiers=_tiers(fleet, block, bool(cache)),
     )
     return work, rules, rejected
+
+
+def is_chained(ids: Any, pointer: Ints) -> bool:
+    """Whether every id comes after one id alone, so that it stands for a whole prefix.
+
+    >>> is_chained(np.array([0, 1, 0, 2]), np.array([0, 2, 4])), is_chained(np.array([0, 1, 2, 1]), np.array([0, 2, 4]))
+    (True, False)
+    """
+    begins = np.zeros(ids.size + 1, dtype=bool)
+    begins[pointer] = True
+    parent = np.full(int(ids.max()) + 1 if ids.size else 0, -2, dtype=np.int32)
+    for check in (False, True):
+        for low in range(0, ids.size, _AT_A_TIME):
+            part = slice(low, low + _AT_A_TIME)
+            before = ids[max(low - 1, 0) : low + _AT_A_TIME - 1] if low else np.append(ids[:1], ids[: _AT_A_TIME - 1])
+            before = np.where(begins[:-1][part], -1, before[: ids[part].size])
+            if check and (parent[ids[part]] != before).any():
+                return False
+            parent[ids[part]] = before
+    return True
+
+
+def _tiers(fleet: Fleet, block: int, cache: bool) -> Floats:
+    """Rows of the tiers' numbers, in the order of the columns of ``Rules.tiers``."""
+    rows, row = [], 0
+    for tier in fleet.tiers if cache else ():
+        rows.append((tier.blocks, tier.latency_s, tier.token_s * block, tier.busy_token_s * block, row, tier.shared))
+        row += 1 if tier.shared else fleet.schedulers
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
 
 
 def _check_table(work: Work, rules: Rules, table: Times) -> None:
@@ -301,24 +295,27 @@ def _children(parents: Ints, n: int) -> tuple[Ints, Ints]:
 
 def _dense(trace: Trace, kept: Ints) -> Any:
     """Block ids as small whole numbers, in the order of the requests kept."""
-    ids, start = trace.blocks, trace.block_indptr
-    if kept.size < len(trace):
-        ids = np.concatenate([ids[start[i] : start[i + 1]] for i in kept]) if kept.size else ids[:0]
-    if not ids.size:
+    if not trace.run_start.size:
         return np.zeros(0, dtype=np.int32)
-    top = int(ids.max()) + 1
-    if top > 4 * ids.size:
-        return np.unique(ids, return_inverse=True)[1].astype(np.int32)
-    seen = np.zeros(top, dtype=bool)
-    seen[ids] = True
-    return (np.cumsum(seen, dtype=np.int32) - 1)[ids].astype(np.int32)
+    (indptr, start, count), _ = dense_runs(trace.runs)
+    if kept.size < len(trace):
+        stays = np.zeros(len(trace), dtype=bool)
+        stays[kept] = True
+        runs = np.repeat(stays, np.diff(indptr))
+        start, count = start[runs], count[runs]
+    ends = np.cumsum(count)
+    if ends.size and ends[-1] >= 2**31:
+        raise InputError("trace", f"{ends[-1]:,} blocks in all", "fewer than 2,147,483,648")
+    ids = np.repeat((start - (ends - count)).astype(np.int32), count)
+    ids += np.arange(ids.size, dtype=np.int32)
+    return ids
 
 
 def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: Any, complete: bool) -> Replay:
     kept = ~rejected
 
     def spread(values: Any, missing: float) -> Any:
-        full = np.full(len(trace), missing, dtype=values.dtype)
+        full = np.full((len(trace), *values.shape[1:]), missing, dtype=values.dtype)
         full[kept] = values
         return full
 
@@ -330,9 +327,9 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
         spread(state.when[:, START], np.nan),
         spread(state.when[:, FIRST], np.nan),
         spread(state.when[:, LAST], np.nan),
-        spread(state.seq[:, HIT], 0),
-        spread(state.seq[:, PREEMPTED], 0),
-        spread(state.seq[:, ENGINE], -1),
+        spread(state.seq[:, HIT].astype(np.int64), 0),
+        spread(state.seq[:, PREEMPTED].astype(np.int64), 0),
+        spread(state.seq[:, ENGINE].astype(np.int64), -1),
         rejected,
         state.spent[:, BUSY],
         state.gaps,
@@ -345,4 +342,6 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
         float(state.clock[AREA]),
         float(state.clock[LAST_END]),
         complete,
+        spread(state.tier_hits, 0),
+        state.flow,
     )

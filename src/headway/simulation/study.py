@@ -1,4 +1,4 @@
-"""Questions to a deployment: one run, the largest rate, two policies over seeds."""
+"""Questions to a deployment: one run, the largest rate."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ from headway.facts.model import Model
 from headway.physics.layout import Layout
 from headway.serving.plan import plan
 from headway.serving.workload import Prices, Workload
-from headway.simulation.arrivals import arrivals
+from headway.simulation.arrivals import DAY_S, arrivals
 from headway.simulation.deploy import Deployment
-from headway.simulation.outcome import Costs, Difference, Outcome, difference, largest_rate, outcome
+from headway.simulation.outcome import Costs, Outcome, largest_rate, outcome
 from headway.simulation.replay import Progress, Replay, replay
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.trace import Trace, make_trace
 from headway.simulation.transform import scale
-
-#: Figures that :func:`compare` takes the difference of.
-COMPARED = ("ttft_s", "tpot_s", "latency_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +48,26 @@ class Load:
     requests_per_second: float
 
 
-def generated(process: str, rate: float, n: int, isl: int, osl: int, *, cv: float = 1.0, seed: int = 0) -> Trace:
-    """Requests of one shape whose arrivals are drawn.
+def generated(
+    process: str,
+    rate: float,
+    n: int,
+    isl: int,
+    osl: int,
+    *,
+    cv: float = 1.0,
+    seed: int = 0,
+    swing: float = 0.0,
+    period_s: float = DAY_S,
+) -> Trace:
+    """Requests of one shape whose arrivals are drawn; `swing` and `period_s` make a daily cycle of the rate.
 
     >>> len(generated("poisson", 10.0, 5, 1000, 100))
     5
     """
     whole("requests", n, most=20_000_000)
     positive("rate", rate, "1/s")
-    at = arrivals(process, rate, n, np.random.default_rng(seed), cv=cv)
+    at = arrivals(process, rate, n, np.random.default_rng(seed), cv=cv, swing=swing, period_s=period_s)
     shape = np.full(n, isl), np.full(n, osl)
     return make_trace(f"{process} {rate:g}/s", at, *shape, source="generated", notes=(f"seed {seed}",))
 
@@ -101,7 +109,7 @@ def run(
 ) -> tuple[Replay, Outcome]:
     """Replay and summarise.
 
-    >>> from headway.simulation.replay import Fleet
+    >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.step_times import fixed_times
     >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
     >>> run(where, generated("poisson", 1.0, 10, 100, 1), Scheduler(), Limits())[1].served
@@ -116,7 +124,7 @@ def run(
 def find_rate(deployment: Deployment, trace: Trace, scheduler: Scheduler, limits: Limits) -> Load:
     """Largest load that holds the limits, to 1%; inf where even a simultaneous arrival of all does.
 
-    >>> from headway.simulation.replay import Fleet
+    >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.step_times import fixed_times
     >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
     >>> steady = generated("poisson", 1.0, 2000, 100, 1)
@@ -131,23 +139,6 @@ def find_rate(deployment: Deployment, trace: Trace, scheduler: Scheduler, limits
     factor = largest_rate(holds, 1.0)
     own = len(trace) / trace.span_s if trace.span_s else math.nan
     return Load(factor, factor * own)
-
-
-def compare(
-    deployment: Deployment, traces: tuple[Trace, ...], first: Scheduler, second: Scheduler, limits: Limits
-) -> dict[str, Difference]:
-    """Mean TTFT, TPOT and latency of the second rules less the first, with 95% intervals over the traces [s].
-
-    >>> from headway.simulation.replay import Fleet
-    >>> from headway.simulation.step_times import fixed_times
-    >>> where = Deployment(True, "", fixed_times(0.02), Fleet(), 1, 1.0, ())
-    >>> seeds = tuple(generated("poisson", 20.0, 200, 100, 8, seed=s) for s in range(3))
-    >>> compare(where, seeds, Scheduler(), Scheduler(policy="static"), Limits())["latency_s"].mean > 0
-    True
-    """
-    pairs = [[run(deployment, t, s, limits)[1] for t in traces] for s in (first, second)]
-    means = {name: [[float(getattr(o, name).mean) for o in side] for side in pairs] for name in COMPARED}
-    return {name: difference(*sides) for name, sides in means.items()}
 
 
 def with_policy(scheduler: Scheduler, policy: str) -> Scheduler:

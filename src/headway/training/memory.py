@@ -52,7 +52,8 @@ class TrainMemory:
     Parameters
     ----------
     weights, gradients, optimiser, activations, working, capacity : float or ndarray
-        Per chip [B]; `working` holds logits and the layer being computed again.
+        Per chip [B]; `working` holds logits, the layer being computed again, and gathered weights or gradients that are
+        not handed on yet.
     """
 
     weights: Any
@@ -199,12 +200,16 @@ def memory_of(
     again = layer if recipe.recompute in ("full", "reversible") else 0.0
     # Logits in 32 bit live in pieces of at most 8,192 tokens; a sharded model gathers two layers at a time.
     logits = 4.0 * np.minimum(tokens, 8192.0) * shape.vocab / np.asarray(layout.tp)
-    gathered = np.where(zero >= 3, 2.0 * 2.0 * held / np.maximum(shape.layers / np.asarray(layout.pp), 1.0), 0.0)
+    each = held / np.maximum(shape.layers / np.asarray(layout.pp), 1.0)
+    gathered = np.where(zero >= 3, 2.0 * 2.0 * each, 0.0)
+    # Divided gradients are whole until they are handed on: a chunk of a stage, or a layer.
+    whole_part = np.where(np.asarray(recipe.chunks) > 1, held / np.asarray(recipe.chunks), each)
+    summed = np.where((zero >= 2) & (ranks > 1), GRADIENT_BYTES[recipe.gradients] * whole_part, 0.0)
     return TrainMemory(
         weights=2.0 * shared(3) * cost.weight_copies,
         gradients=GRADIENT_BYTES[recipe.gradients] * shared(2) * cost.weight_copies,
         optimiser=OPTIMISERS[recipe.optimiser][0] * shared(1),
         activations=one * cost.in_flight,
-        working=logits + again + gathered,
+        working=logits + again + gathered + summed,
         capacity=np.asarray(capacity, dtype=float),
     )

@@ -112,7 +112,7 @@ def candidates(
     if "dualpipe" in schedules:
         good &= (p % 2 == 0) & (waves >= 2 * p) & (waves % 2 == 0)
     # Weights sharded over data ranks are gathered anew for each micro-batch of a pipeline: nobody combines them.
-    good &= ~((z >= 2) & (p > 1))
+    good &= ~((z >= 3) & (p > 1))
     t, p, c, e, d, m, v, z = (axis[good] for axis in (t, p, c, e, d, m, v, z))
     layout = Layout(tp=t, pp=p, cp=c, ep=e, dp=d)
     keep = divides(model, layout)

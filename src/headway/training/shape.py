@@ -31,6 +31,9 @@ class Shape:
     dense_stored, expert_stored : float
         Bytes kept per token for the backward pass, all layers, with nothing recomputed and without score
         matrices [B]; of the dense part `replicated_stored` is not divided by tensor parallelism alone.
+    whole_outputs, split_outputs : float
+        Elements that products of the layers write per token, forward and backward to inputs: not divided and divided
+        by tensor parallelism [1].
     replicated_stored : float
         Inputs of norms and projections, and dropout masks [B].
     heads : float
@@ -52,6 +55,8 @@ class Shape:
     dense_stored: float
     expert_stored: float
     replicated_stored: float
+    whole_outputs: float
+    split_outputs: float
     heads: float
     kv_width: float
     expert_layers: int
@@ -95,7 +100,8 @@ def shape_of(model: Model) -> Shape:
     (34.0, 10.0)
     """
     h = model.hidden
-    found = dict.fromkeys(("dense_macs", "expert_macs", "stored", "expert_stored", "replicated", "heads", "kv"), 0.0)
+    keys = ("dense_macs", "expert_macs", "stored", "expert_stored", "replicated", "whole", "split", "heads", "kv")
+    found = dict.fromkeys(keys, 0.0)
     expert_layers = top_k = experts = 0
     for group in model.layers:
         n = group.count
@@ -109,6 +115,10 @@ def shape_of(model: Model) -> Shape:
         dropout = 0.0 if getattr(group.ffn, "gated", True) else 2.0 * h
         found["replicated"] += n * (_HALF * h + dropout)
         copies = 3.0 if group.ffn.gated else 2.0
+        # Into the middle and back out of it: one output is as wide as the residual, forward and backward.
+        wide = group.ffn.shared_width if isinstance(group.ffn, ExpertFFN) else group.ffn.width
+        found["whole"] += n * 2.0 * h * (wide > 0)
+        found["split"] += n * copies * wide
         if isinstance(group.ffn, ExpertFFN):
             expert_layers, top_k, experts = expert_layers + n, group.ffn.top_k, max(experts, group.ffn.experts)
             found["expert_macs"] += n * top_k * sum(p.params for p in group.ffn.expert_projections(h))
@@ -128,6 +138,8 @@ def shape_of(model: Model) -> Shape:
         dense_stored=found["stored"],
         expert_stored=found["expert_stored"],
         replicated_stored=found["replicated"],
+        whole_outputs=found["whole"],
+        split_outputs=found["split"],
         heads=found["heads"],
         kv_width=found["kv"],
         expert_layers=expert_layers,
@@ -143,6 +155,8 @@ def _add_attention(found: dict[str, float], attention: AttentionKind, hidden: in
     # Input, queries, keys and values, output.
     found["stored"] += count * _HALF * (hidden + width + kv + width)
     found["replicated"] += count * _HALF * hidden
+    found["whole"] += count * 2.0 * hidden
+    found["split"] += count * (width + kv + width)
     found["heads"] += count * _heads(attention)
     found["kv"] += count * kv
 

@@ -20,7 +20,7 @@ from headway.facts.model import Model
 from headway.facts.precision import number_format
 from headway.facts.reversible_overheads import memory_policy
 from headway.facts.sources import Source
-from headway.facts.training_constants import TrainConstants, constants_for
+from headway.facts.training_constants import TrainConstants, constants_for, shared_constants
 from headway.physics.arrays import positive, whole
 from headway.physics.layout import Layout, check_layout
 from headway.training.memory import GRADIENT_BYTES, OPTIMISERS, TrainMemory, held_params, memory_of
@@ -33,16 +33,8 @@ _FUSED_BACKWARD: Final = 2.5
 #: Times that a stored byte crosses the memory: written, read by the next operator, read and rewritten backward.
 _CROSSINGS: Final = 4.0
 _BF16: Final = 2.0
-#: Residual width at which grouped expert products run at half the rate of a large product [1].
-_NARROW_EXPERTS: Final = 4096.0
-#: Rate of fused attention over that of a large product: exponentials between two products.
-_LOOK_RATE: Final = 0.5
-#: Sorting and combining cross the memory once more for every crossing of an expert's input and output.
-_EXPERT_CROSSINGS: Final = 2.0
-#: Share of a step's compute behind which the exchange over data ranks can hide.
-HIDDEN_BEHIND: Final = 0.5
-#: What hidden communication still costs the products beside it, over its own time.
-HIDDEN_COST: Final = 0.05
+#: Gradients are exchanged behind the backward pass: two passes of three.
+BACKWARD_SHARE: Final = 2.0 / 3.0
 #: Passes of the products and of attention that each policy adds to one forward and two backward.
 _AGAIN: Final = MappingProxyType({"store": (0.0, 0.0), "selective": (0.0, 1.0), "full": (1.0, 1.0)})
 
@@ -265,16 +257,20 @@ def _wave(
     t, p = np.asarray(layout.tp, dtype=float), np.asarray(layout.pp, dtype=float)
     tokens = np.asarray(recipe.micro_batch, dtype=float) * s / np.asarray(layout.cp)
     again, look_again = recomputed(recipe.recompute)
+    shared = fitted.shared or shared_constants()
     rate = system.chip.peak(recipe.precision) * fitted.matrix
     wide_rate = system.chip.peak("bf16") * fitted.matrix
     # Grouped products of narrow residuals run below the rate of one large product.
-    macs = shape.dense_macs + shape.expert_macs * (1.0 + _NARROW_EXPERTS / shape.hidden)
+    macs = shape.dense_macs + shape.expert_macs * (1.0 + shared.narrow_experts / shape.hidden)
     products = (3.0 + again) * 2.0 * macs * tokens / t / p / rate
+    # Filling and draining tiles: forward and backward to inputs, half of both again where the forward pass is.
+    outputs = shape.whole_outputs + shape.split_outputs / t
+    products = products + (1.0 + again / 2.0) * 2.0 * shared.product_depth * outputs * tokens / p / rate
     head = 3.0 * 2.0 * shape.vocab * shape.hidden * tokens / t / p / wide_rate
     looks = 1.0 + (_FUSED_BACKWARD if recipe.fused_attention else 2.0)
     looks = looks + (look_again if not recipe.fused_attention or again else 0.0)
-    attention = looks * attention_forward_flops(model, s) * tokens / t / p / (wide_rate * _LOOK_RATE)
-    stored = (shape.dense_stored + _EXPERT_CROSSINGS * shape.expert_stored) / t
+    attention = looks * attention_forward_flops(model, s) * tokens / t / p / (wide_rate * shared.look_rate)
+    stored = (shape.dense_stored + shared.expert_crossings * shape.expert_stored) / t
     if not recipe.sequence_parallel:
         stored = stored + shape.replicated_stored * (1.0 - 1.0 / t)
     if not recipe.fused_attention:
@@ -304,9 +300,18 @@ def _wires(
 ) -> dict[str, Any]:
     t, p, c = (np.asarray(v, dtype=float) for v in (layout.tp, layout.pp, layout.cp))
     exposed, domain = fitted.exposed, system.domain_size
-    # Two gathers and two scatters a layer, forward and backward: (t-1)/t of the residual each.
+    # Two gathers and two scatters a layer, forward and backward: (t-1)/t of the residual each. Where inputs are kept
+    # divided, both are gathered once more for the gradients of the weights.
     message = tokens * shape.hidden * _BF16
-    tensor = 4.0 * (2.0 + again) * (t - 1.0) / t * message * shape.layers / p / _rate(system, t)
+    tensor = (
+        (4.0 * (2.0 + again) + 2.0 * recipe.sequence_parallel)
+        * (t - 1.0)
+        / t
+        * message
+        * shape.layers
+        / p
+        / _rate(system, t)
+    )
     ring = 3.0 * (c - 1.0) * tokens * shape.kv_width / t * _BF16 / p / _rate(system, t * c)
     e = np.asarray(layout.ep, dtype=float)
     wide = e * np.where(e > t, 1.0, t)
@@ -339,12 +344,15 @@ def _data(
     rate = np.where(np.asarray(layout.tp) * d <= system.domain_size, system.link_bandwidth, network)
     inside = np.clip(system.domain_size // np.asarray(layout.tp), 1, None)
     rate = np.where(rate == network, np.minimum(network * np.minimum(inside, d), system.link_bandwidth), rate)
-    update = held * (GRADIENT_BYTES[recipe.gradients] + _BF16) / rate
-    gathers = m * held * (2.0 * _BF16 + GRADIENT_BYTES[recipe.gradients]) / rate
+    gradient = GRADIENT_BYTES[recipe.gradients]
+    # Divided gradients are handed on after each run of micro-batches: chunks of a stage run a pipeline's length.
+    often = np.where(zero >= 2, np.where(np.asarray(recipe.chunks) > 1, m / np.asarray(layout.pp), m), 1.0)
+    update = held * (gradient * often + _BF16) / rate
+    gathers = m * held * (2.0 * _BF16 + gradient) / rate
     spent = np.where(zero >= 3, gathers, update)
-    return np.maximum(spent - HIDDEN_BEHIND * m * one, 0.0) + HIDDEN_COST * fitted.exposed * np.minimum(
-        spent, HIDDEN_BEHIND * m * one
-    )
+    shared = fitted.shared or shared_constants()
+    behind = BACKWARD_SHARE * m * one
+    return np.maximum(spent - behind, 0.0) + shared.hidden_cost * fitted.exposed * np.minimum(spent, behind)
 
 
 def _optimiser(shape: Shape, system: System, layout: Layout, recipe: Recipe, fitted: TrainConstants) -> Any:
@@ -352,8 +360,10 @@ def _optimiser(shape: Shape, system: System, layout: Layout, recipe: Recipe, fit
     ranks = np.multiply(layout.dp, layout.cp).astype(float)
     copies = np.maximum(ranks * layout.tp / np.maximum(layout.ep, layout.tp), 1.0)
     shard = np.where(np.asarray(recipe.zero) >= 1, dense / ranks + experts / copies, dense + experts)
-    touched = 2.0 * OPTIMISERS[recipe.optimiser][0] + GRADIENT_BYTES[recipe.gradients] + _BF16
-    return shard * touched / (system.chip.hbm_bandwidth * fitted.memory)
+    # States are read and written; gradients cleared where they lie, read for their norm, scaled and read again.
+    gradient = GRADIENT_BYTES[recipe.gradients]
+    touched = 2.0 * OPTIMISERS[recipe.optimiser][0] + 4.0 * gradient + _BF16
+    return (shard * touched + (dense + experts) * gradient) / (system.chip.hbm_bandwidth * fitted.memory)
 
 
 def with_policy(recipe: Recipe, policy: str) -> Recipe:

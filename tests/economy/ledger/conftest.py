@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -177,8 +176,7 @@ def postgres() -> Iterator[str]:
     # The server refuses to run as root; Debian's package made this user.
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if user:
-        record = pwd.getpwnam("postgres")
-        os.chown(folder, record.pw_uid, record.pw_gid)
+        shutil.chown(folder, "postgres", "postgres")
     data = folder / "data"
 
     def run(program: str, *arguments: str) -> None:
