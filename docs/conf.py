@@ -47,9 +47,13 @@ nitpick_ignore_regex = [
     ("py:.*", r"(torch|numba)\..+"),
     # Imported for type checking alone, so that listing the claims stays quick.
     ("py:class", r"(Claim|ClaimResult)"),
-    # A type variable.
-    ("py:class", r"headway\.reversible\.feistel\.T"),
+    # Type variables, aliases, and the pieces of an alias that is written as text.
+    ("py:class", r"headway\.(reversible\.feistel\.T|simulation\.parallel\.(Result|Item))"),
+    ("py:class", r"Rule|(dict|list)\[.+"),
 ]
+
+# Two rooms may give one short name to different things, each right in its own.
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = "Headway"
