@@ -126,7 +126,7 @@ def disaggregation(limits_s: tuple[float, ...] = (0.1, 0.06, 0.04, 0.03), reques
     )
 
 
-def chunked_prefill(requests: int = 600) -> Shape:
+def chunked_prefill(requests: int = 800) -> Shape:
     """Capacity within a tail of the gaps between tokens: prompts in chunks beside decoding over whole prompts first.
 
     Parameters
@@ -216,6 +216,20 @@ def prefix_routing(trace: Trace, replicas: int = 8) -> Shape:
     )
 
 
-def shapes(agentic: Trace | None = None) -> tuple[Shape, ...]:
-    """Every shape whose traffic is there."""
-    return (disaggregation(), chunked_prefill(), *((prefix_routing(agentic),) if agentic is not None else ()))
+def shapes(agentic: Trace | None = None, requests: int = 800) -> tuple[Shape, ...]:
+    """Every shape whose traffic is there.
+
+    Parameters
+    ----------
+    agentic : Trace, optional
+        Sessions with block ids, for the routers.
+    requests : int
+        Drawn for each run of the others [1].
+
+    Examples
+    --------
+    >>> [found.name for found in shapes(requests=40)]
+    ['prefill and decode apart', 'prompts in chunks']
+    """
+    drawn = disaggregation(requests=requests), chunked_prefill(requests)
+    return (*drawn, *((prefix_routing(agentic),) if agentic is not None else ()))
