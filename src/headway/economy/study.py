@@ -34,7 +34,7 @@ class Knob:
     field : str
         Its name there.
     dimension : str
-        Of its values, a key of :data:`headway.facts.units.DIMENSIONS`.
+        Of its values, a key of :data:`headway.facts.dimensions.DIMENSIONS`.
     whole : bool
         Whether values are whole numbers.
     """
