@@ -1,7 +1,7 @@
 """Time whole markets: the published sizes, and one simulated day of 100,000 consumers and 10,000 businesses.
 
-    python benchmarks/bench_market.py            the small markets, best of five
-    python benchmarks/bench_market.py --day      the day, once; prints time, memory and the log's hash
+python benchmarks/bench_market.py            the small markets, best of five
+python benchmarks/bench_market.py --day      the day, once; prints time, memory and the log's hash
 """
 
 from __future__ import annotations

@@ -40,15 +40,20 @@ napoleon_use_ivar = False
 nitpicky = True
 # Types of other packages: their inventories are not fetched, the build works offline.
 nitpick_ignore_regex = [
-    ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re)\..+"),
+    ("py:.*", r"(numpy|np|click|rich|starlette|uvicorn|collections|pathlib|types|os|sys|re|sqlite3|datetime)\..+"),
     ("py:class", r"(ArrayLike|NDArray)"),
-    ("py:class", r"(Json|Array|Ints|Floats|headway\.simulation\._.+)"),
+    ("py:class", r"(Json|Array|Ints|Floats|Bools|headway\.simulation\._.+|headway\.economy\._.+)"),
+    ("py:class", "MappingProxyType"),
     ("py:.*", r"(torch|numba)\..+"),
     # Imported for type checking alone, so that listing the claims stays quick.
     ("py:class", r"(Claim|ClaimResult)"),
-    # A type variable.
-    ("py:class", r"headway\.reversible\.feistel\.T"),
+    # Type variables, aliases, and the pieces of an alias that is written as text.
+    ("py:class", r"headway\.(reversible\.feistel\.T|simulation\.parallel\.(Result|Item))"),
+    ("py:class", r"Rule|(dict|list)\[.+"),
 ]
+
+# Two rooms may give one short name to different things, each right in its own.
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = "Headway"

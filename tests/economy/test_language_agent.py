@@ -180,7 +180,7 @@ def test_prompts_of_one_agent_share_their_beginning() -> None:
 
 @pytest.fixture
 def endpoint() -> Endpoint:
-    return Endpoint("http://127.0.0.1:9/v1", "stub", limit_s=5, retries=0)
+    return Endpoint("http://127.0.0.1:9/v1", "stub", limit_s=60, retries=0)
 
 
 def test_a_turn_carries_command_words_and_tokens(endpoint: Endpoint) -> None:

@@ -26,7 +26,7 @@ SETS = Path(__file__).resolve().parents[3] / "shared" / "data" / "economy"
 
 def shopping(population: Population, *behaviours: Behaviour, **options: Any) -> Errands:
     with stub_model(*behaviours) as stub:
-        endpoint = Endpoint(stub.url, "stub", limit_s=10, retries=0)
+        endpoint = Endpoint(stub.url, "stub", limit_s=60, retries=0)
         return buy_with_model(population, endpoint, **options)
 
 

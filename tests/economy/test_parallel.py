@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headway.economy.buyers import BUYERS, choose, choose_together
+from headway.economy.generated import generate_population
 from headway.economy.parallel import AGENTS, aggregate, parallel_decision, parallel_tokens
+from headway.economy.population import Population
 from headway.economy.rack import Rack, RackClock, free_rack, serve
 from headway.economy.rack_plan import plan_decisions, rack_for
+from headway.economy.rules import Rules
+from headway.economy.simulate import Policies, simulate
 from headway.economy.tokens import DecisionTokens, buyer_decision
 from headway.facts.errors import RangeError
 from headway.facts.models import model
@@ -90,3 +96,36 @@ def test_parallel_agents_cost_more_and_take_longer(rack: Rack) -> None:
 def test_where_nothing_is_at_stake_one_agent_is_best(rack: Rack) -> None:
     assert parallel_decision(rack, buyer_decision(3), [1.0, 1.0], [0.5, 0.5]).best == 1
     assert parallel_decision(free_rack(), buyer_decision(3), [1.0, 2.0], [0.5, 0.5]).best == 16
+
+
+@pytest.fixture(scope="module")
+def town() -> Population:
+    return generate_population(60, 60, seed=4, cities=1)
+
+
+def test_one_agent_changes_nothing_and_several_pick_better(town: Population) -> None:
+    first = BUYERS["first-proposal"]
+    rules = Rules("first-come", search="menu")
+    one, sixteen = (simulate(town, rules, Policies(replace(first, agents=n)), seed=1) for n in (1, 16))
+    assert one.log_hash == simulate(town, rules, Policies(first), seed=1).log_hash
+    assert sixteen.welfare > one.welfare
+    assert sixteen.shares[0] < one.shares[0]
+
+
+def test_several_agents_are_billed_and_run_side_by_side(town: Population, rack: Rack) -> None:
+    policy = replace(BUYERS["first-proposal"], first_p=0.0)
+    one, four = (simulate(town, policies=Policies(replace(policy, agents=n)), rack=rack, seed=1) for n in (1, 4))
+    assert four.compute.decisions > one.compute.decisions + 4 * 50
+    assert one.compute.usd < four.compute.usd < 4 * one.compute.usd
+    assert four.latency.mean < one.latency.mean + 30
+    for found in (one, four):
+        assert round(found.compute.usd * 1e6) == rack.charge(round(found.compute.rack_s * 1e6))
+
+
+def test_the_best_of_choices_is_taken() -> None:
+    policy = BUYERS["random"]
+    draws = [0.1, 0.5, 0.9]
+    alone = [choose(policy, [5, 4, 3], [9, 9, 0], draw) for draw in draws]
+    assert alone == [0, 1, 2]
+    assert choose_together(policy, [5, 4, 3], [9, 9, 0], draws) == 1
+    assert choose_together(BUYERS["optimal"], [5], [4], draws) is None

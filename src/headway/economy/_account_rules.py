@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from headway.economy.accounts import OPERATOR, account
-from headway.economy.commands import BillCompute, Configure, Deposit, OpenAccount, SignMandate, Withdraw
+from headway.economy.commands import BillCompute, Configure, Deposit, OpenAccount, RevokeMandate, SignMandate, Withdraw
 from headway.economy.entries import Move
 from headway.economy.keys import readable, verify
 from headway.economy.mandates import empty, signing_bytes
@@ -118,3 +118,16 @@ def sign_mandate(state: State, sender: str, command: SignMandate, at_us: int) ->
     state.nonces.add((mandate.user, mandate.nonce))
     state.spent[mandate.mandate_id] = [0, 0]
     return (mandate.mandate_id,), ()
+
+
+def revoke_mandate(state: State, sender: str, command: RevokeMandate, _at_us: int) -> Outcome:
+    """End a mandate."""
+    mandate = state.mandates.get(command.mandate_id)
+    if mandate is None:
+        return Refusal.UNKNOWN_MANDATE
+    if sender != mandate.user:
+        return Refusal.NOT_YOURS
+    if command.mandate_id in state.revoked:
+        return Refusal.MANDATE_REVOKED
+    state.revoked.add(command.mandate_id)
+    return (command.mandate_id,), ()

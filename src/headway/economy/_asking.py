@@ -47,7 +47,8 @@ def arrive(now: int, floor: Floor, consumer: int, visit: int = 0) -> None:
     limit = max(int(policy.limit * worth) // floor.minor, 1) * floor.minor
     rng = stream(floor.seed, floor.name(consumer), visit)
     mandate = f"{floor.name(consumer)}:m{visit}"
-    request = Request(consumer, now, worth, limit, mandate, rng, bool(rng.random() < policy.first_p))
+    # With several agents only what all of them take at once is taken without a look at the rest.
+    request = Request(consumer, now, worth, limit, mandate, rng, bool(rng.random() < policy.first_p**policy.agents))
     floor.requests[consumer] = request
     _sign(now, floor, request)
     room = policy.most_compute * worth - price_of(floor.rack, opening_tokens(floor, 0)) * US

@@ -44,6 +44,8 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
     mandate = state.mandates.get(command.mandate_id)
     if mandate is None:
         return Refusal.UNKNOWN_MANDATE
+    if command.mandate_id in state.revoked:
+        return Refusal.MANDATE_REVOKED
     total, currency, rules = offer.total, offer.currency, state.rules
     use = state.spent[command.mandate_id]
     state.point("accept.checked")

@@ -22,7 +22,7 @@ from headway.economy._floor import (
     walk,
 )
 from headway.economy.auctions import Award, open_auction, sealed_bid
-from headway.economy.buyers import choose, counter
+from headway.economy.buyers import choose_together, counter
 from headway.economy.commands import (
     AcceptOffer,
     CancelDeal,
@@ -32,8 +32,10 @@ from headway.economy.commands import (
     OpenDispute,
     Resolve,
 )
+from headway.economy.parallel import aggregator_tokens, shared_prompt
 from headway.economy.sellers import concession
 from headway.economy.state import Reply
+from headway.economy.tokens import DecisionTokens
 
 
 def value(request: Request, quote: Quote) -> int:
@@ -58,6 +60,21 @@ def conclude(now: int, floor: Floor, request: Request) -> None:
     tokens = closing_tokens(floor, len(request.asked))
     if now - request.said.get("asked_us", now) > floor.kv_life_us:
         tokens = replace(tokens, cached=0)
+    several = [shared_prompt(tokens)] * (floor.buyer.agents - 1)
+    ends = [decide(floor, now, floor.name(request.consumer), one) for one in (tokens, *several)]
+    if None in ends:
+        return walk(floor, request, "broke")
+    # The agents run side by side: the last to end hands over.
+    done = max(end for end in ends if end is not None)
+    if several:
+        floor.at(done, _aggregate, floor, request, aggregator_tokens(tokens, floor.buyer.agents))
+    else:
+        floor.at(done, pick, floor, request)
+    return None
+
+
+def _aggregate(now: int, floor: Floor, request: Request, tokens: DecisionTokens) -> None:
+    """The aggregator reads what the agents chose."""
     done = decide(floor, now, floor.name(request.consumer), tokens)
     if done is None:
         return walk(floor, request, "broke")
@@ -86,7 +103,7 @@ def _next(now: int, floor: Floor, request: Request) -> None:
         taken = next((k for k, quote in enumerate(quotes) if acceptable(floor, request, quote)), None)
     if taken is None:
         prices, values = [quote.price for quote in quotes], [value(request, quote) for quote in quotes]
-        taken = choose(floor.buyer, prices, values, float(request.rng.random()))
+        taken = choose_together(floor.buyer, prices, values, request.rng.random(floor.buyer.agents).tolist())
     if taken is None:
         return walk(floor, request, "refused" if request.said.get("tried") else "no good offer")
     quote, place = quotes[taken], taken + 1

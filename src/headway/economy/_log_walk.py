@@ -112,6 +112,8 @@ class Walk:
             self.offers[body["offer_id"]] = (body["total"], currency)
         elif kind == "sign_mandate":
             self.limits[body["mandate"]["mandate_id"]] = body["mandate"]
+        elif kind == "revoke_mandate":
+            self.limits[body["mandate_id"]] = self.limits[body["mandate_id"]] | {"not_after_us": -1}
         elif kind == "accept_offer":
             self._hold(body, record["at_us"], seq)
         elif kind in ("cancel_deal", "confirm_delivery", "tick") or (kind == "deliver" and record["moves"]):

@@ -62,6 +62,8 @@ def parts(name: str) -> tuple[str, str, str]:
     InputError
         Where the name is none.
 
+    Examples
+    --------
     >>> parts("wallet:USD:did:key:alice")
     ('wallet', 'USD', 'did:key:alice')
     """

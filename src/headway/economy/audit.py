@@ -55,7 +55,7 @@ class Invariant:
     Parameters
     ----------
     name : str
-        As in :data:`STATEMENTS`.
+        As in ``STATEMENTS``.
     says : str
         In words.
     holds : bool
@@ -83,7 +83,7 @@ class Audit:
     Parameters
     ----------
     invariants : tuple of Invariant
-        All of :data:`STATEMENTS`.
+        All of ``STATEMENTS``.
     entries : int
         Entries in the log.
     digest : str

@@ -59,6 +59,8 @@ class Buyer:
         Longest it waits from its start to its choice [s].
     most_compute : float
         Most it spends on deciding, over what the basket is worth [1].
+    agents : int
+        Agents that choose by themselves at once; an aggregator takes the best of what they chose [1].
     spread : float, optional
         Range of prices it expects, over what the basket is worth: it asks only as many as pay (Stigler); None asks
         all that its contacts allow [1].
@@ -83,6 +85,7 @@ class Buyer:
     patience_s: float = 1800.0
     most_compute: float = 0.1
     spread: float | None = None
+    agents: int = 1
 
     def __post_init__(self) -> None:
         """Refuse fields out of range, by name."""
@@ -95,6 +98,7 @@ class Buyer:
         for field in ("first_p", "opening", "susceptibility"):
             fraction(field, single(field, getattr(self, field)))
         whole("rounds", single("rounds", self.rounds), least=0, most=100)
+        whole("agents", single("agents", self.agents), most=64)
         for field in ("limit", "patience_s"):
             positive(field, single(field, getattr(self, field)))
         not_negative("most_compute", single("most_compute", self.most_compute))
@@ -123,6 +127,14 @@ _ROWS: Final = (
         contacts=6,
         attention=6.0,
         first_p=FITTED_P,
+    ),
+    Buyer(
+        "parallel",
+        "four first-proposal buyers, and an aggregator that takes the best of their choices",
+        "random",
+        minds_tags=False,
+        first_p=FITTED_P,
+        agents=4,
     ),
     Buyer("negotiator", "asks the sellers that fit and bargains with the best of them", rounds=4, contacts=5),
     Buyer("thrifty", "asks only as many sellers as the savings pay for", spread=0.3),
@@ -233,6 +245,32 @@ def choose(policy: Buyer, prices: Sequence[int], values: Sequence[int], draw: fl
         return min(range(len(prices)), key=lambda k: (prices[k], k))
     best = min(range(len(prices)), key=lambda k: (prices[k] - values[k], k))
     return best if values[best] >= prices[best] else None
+
+
+def choose_together(policy: Buyer, prices: Sequence[int], values: Sequence[int], draws: Sequence[float]) -> int | None:
+    """What an aggregator takes of the choices of several agents: the one of highest utility.
+
+    Parameters
+    ----------
+    policy : Buyer
+        Whose rule.
+    prices, values : sequence of int
+        As in :func:`choose` [micro].
+    draws : sequence of float
+        One uniform number in [0, 1) for each agent.
+
+    Returns
+    -------
+    int or None
+        Place of the offer; None where no agent finds one good enough.
+
+    Examples
+    --------
+    >>> choose_together(BUYERS["random"], [5, 4, 3], [9, 9, 0], [0.9, 0.1, 0.5])
+    1
+    """
+    chosen = {choose(policy, prices, values, draw) for draw in draws} - {None}
+    return min((k for k in chosen if k is not None), key=lambda k: (prices[k] - values[k], k), default=None)
 
 
 def counter(policy: Buyer, offered: int, done: int, minor: int) -> int:

@@ -104,6 +104,14 @@ class SignMandate:
 
 
 @dataclass(frozen=True, slots=True)
+class RevokeMandate:
+    """End a mandate: no deal can be accepted under it any more, those that were go on (its user)."""
+
+    key: str
+    mandate_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class MakeOffer:
     """Offer terms to one buyer (the listing's business) [micros, us]."""
 
@@ -205,6 +213,7 @@ Command: TypeAlias = (
     | BillCompute
     | PublishListing
     | SignMandate
+    | RevokeMandate
     | MakeOffer
     | CounterOffer
     | WithdrawOffer
@@ -226,6 +235,7 @@ KINDS: Final[MappingProxyType[str, Any]] = MappingProxyType(
         "bill_compute": BillCompute,
         "publish_listing": PublishListing,
         "sign_mandate": SignMandate,
+        "revoke_mandate": RevokeMandate,
         "make_offer": MakeOffer,
         "counter_offer": CounterOffer,
         "withdraw_offer": WithdrawOffer,

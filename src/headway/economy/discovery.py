@@ -3,7 +3,7 @@
 BM25 of a listing d for the words of a query q (Robertson and Zaragoza, *The Probabilistic Relevance Framework*, 2009;
 the idf of Lucene, which is never negative):
 
-    score(d, q) = sum over w of  ln(1 + (N - n_w + 1/2) / (n_w + 1/2)) * f (k1 + 1) / (f + k1 (1 - b + b |d| / mean))
+    score(d, q) = sum over w of  ln(1 + (N - n_w + 1/2) / (n_w + 1/2)) * f (k1 + 1) / (f + k1 (1 - b + b len(d) / mean))
 
 with f the count of w in d, n_w the listings that hold w and N all of them. Ties are broken by one permutation that the
 seed draws, so a search gives the same answer on every machine, and no listing gains by registering first.

@@ -118,6 +118,8 @@ def decode_command(kind: str, body: dict[str, Any]) -> Command:
     InputError
         Where there is no such command, or its fields are others.
 
+    Examples
+    --------
     >>> decode_command("deliver", {"key": "k1", "offer_id": "o1"})
     Deliver(key='k1', offer_id='o1')
     """

@@ -183,7 +183,7 @@ def buyer_meaning(view: BuyerView, data: dict[str, Any], key: str) -> Meant | Pr
     ----------
     view : BuyerView
     data : dict
-        Of :data:`headway.economy.prompts.BUYER_SHAPE`.
+        Of the shape ``BUYER_SHAPE``.
     key : str
         Client key of the command.
 
@@ -236,7 +236,7 @@ def seller_meaning(view: SellerView, data: dict[str, Any], key: str) -> Meant | 
     ----------
     view : SellerView
     data : dict
-        Of :data:`headway.economy.prompts.SELLER_SHAPE`.
+        Of the shape ``SELLER_SHAPE``.
     key : str
         Client key of the command; the offer's identifier is made of it.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from headway.economy import _account_rules, _deal_rules, _offer_rules
 from headway.economy.commands import KINDS, Command
@@ -17,7 +17,7 @@ from headway.economy.refusals import Refusal
 from headway.economy.shapes import refuse_shape
 from headway.economy.state import Reply, State
 
-Rule = Callable[[State, str, Any, int], Any]
+Rule: TypeAlias = Callable[[State, str, Any, int], Any]
 
 RULES: Final[MappingProxyType[type, Rule]] = MappingProxyType(
     {

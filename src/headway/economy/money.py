@@ -79,6 +79,8 @@ def currency(code: str) -> Currency:
     UnknownNameError
         Where the table has no such code.
 
+    Examples
+    --------
     >>> currency("JPY").exponent
     0
     """

@@ -6,6 +6,7 @@ most value. What that is worth follows from the chances of a single agent; what 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from headway.facts.errors import RangeError
 from headway.physics.arrays import Floats, Numbers, not_negative, plain, whole
 from headway.physics.parallel_agents import parallel_run, pass_at_n
 
+AGGREGATION_OUTPUT = 50.0
+"""Written by an aggregator that names its choice and a reason [token]."""
 AGENTS = (1, 4, 16)
 """Agents that are compared where none are asked for."""
 
@@ -126,7 +129,47 @@ def aggregate(values: ArrayLike, chances: ArrayLike, agents: ArrayLike) -> Aggre
     return Aggregated(share, plain(share @ worth), pass_at_n(min(best, 1.0), agents))
 
 
-def parallel_tokens(one: DecisionTokens, agents: ArrayLike, aggregation_output: float = 50.0) -> DecisionTokens:
+def shared_prompt(one: DecisionTokens) -> DecisionTokens:
+    """The same decision once another agent has read its prompts: all of each but the last token is in the cache.
+
+    >>> shared_prompt(DecisionTokens(1000, 300, 100, 2.0)).cached
+    998
+    """
+    held = max(one.input - math.ceil(one.calls), one.cached)
+    return DecisionTokens(one.input, held, one.output, one.calls)
+
+
+def aggregator_tokens(one: DecisionTokens, agents: ArrayLike, output: float = AGGREGATION_OUTPUT) -> DecisionTokens:
+    """One call that reads the prompt of the agents, held by then, and what each of them wrote.
+
+    Parameters
+    ----------
+    one : DecisionTokens
+        Of one agent.
+    agents : array_like
+        ``n`` [1].
+    output : float
+        Written [token].
+
+    Returns
+    -------
+    DecisionTokens
+        Shape of `agents`.
+
+    Examples
+    --------
+    >>> aggregator_tokens(DecisionTokens(1000, 300, 100), 4)
+    DecisionTokens(input=1400, cached=999, output=50, calls=1.0)
+    """
+    answers = plain(np.asarray(whole("agents", agents) * one.output).astype(np.int64))
+    written = round(float(not_negative("output", output, "token")))
+    held = shared_prompt(one).cached
+    return DecisionTokens(one.input + answers, held, written, 1.0)
+
+
+def parallel_tokens(
+    one: DecisionTokens, agents: ArrayLike, aggregation_output: float = AGGREGATION_OUTPUT
+) -> DecisionTokens:
     """Tokens of several agents on one prompt, and of the aggregator that reads what they wrote.
 
     All prompts are the same, so that all but the first can be read from the cache; the aggregator reads the
@@ -153,10 +196,10 @@ def parallel_tokens(one: DecisionTokens, agents: ArrayLike, aggregation_output: 
     """
     n = whole("agents", agents)
     several = (n > 1).astype(float)
-    held = max(one.input - one.calls, one.cached)
-    read = n * one.input + several * (one.input + n * one.output)
-    cached = one.cached + (n - 1.0) * held + several * held
-    written = n * one.output + several * not_negative("aggregation_output", aggregation_output, "token")
+    last, other = aggregator_tokens(one, n, aggregation_output), shared_prompt(one)
+    read = n * one.input + several * last.input
+    cached = one.cached + (n - 1.0) * other.cached + several * last.cached
+    written = n * one.output + several * last.output
     calls = n * one.calls + several
     read, cached, written = (plain(np.rint(v).astype(np.int64)) for v in (read, cached, written))
     return DecisionTokens(read, cached, written, plain(calls))
@@ -169,7 +212,7 @@ def parallel_decision(
     chances: ArrayLike,
     agents: ArrayLike = AGENTS,
     *,
-    aggregation_output: float = 50.0,
+    aggregation_output: float = AGGREGATION_OUTPUT,
     variation: float = 0.3,
 ) -> ParallelDecision:
     """Value, time and price of a decision by the number of agents that make it.
@@ -214,8 +257,8 @@ def parallel_decision(
     speaks = one.output and rack.tpot_idle_s
     run = parallel_run(one.output, n, rack.tpot_idle_s, several * aggregation_output, variation) if speaks else None
     first = reading_s(rack, one.fresh, one.cached, one.calls)
-    held = max(one.input - one.calls, one.cached)
-    last = several * reading_s(rack, one.input - held + n * one.output, held, 1.0)
+    merge = aggregator_tokens(one, n, aggregation_output)
+    last = several * reading_s(rack, merge.fresh, merge.cached, merge.calls)
     chosen = aggregate(values, chances, n)
     usd = np.asarray(compute_usd(total, rack))
     value = np.asarray(chosen.value)

@@ -69,7 +69,8 @@ class PostgresStore:
     def name(self) -> str:
         """Address without user and password."""
         scheme, _, rest = self.address.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2]}"
+        host, slash, database = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{database}"
 
     def open_writer(self) -> None:
         """Connect, take the session's lock, and make the tables where they are missing."""

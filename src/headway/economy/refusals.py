@@ -40,6 +40,7 @@ class Refusal(Enum):
     MANDATE_EMPTY = "the mandate's limits or window leave no room for any deal"
     UNKNOWN_MANDATE = "no such mandate"
     MANDATE_OF_ANOTHER = "the mandate names another agent"
+    MANDATE_REVOKED = "the user has revoked the mandate"
     MANDATE_NOT_YET = "the mandate's window has not opened"
     MANDATE_EXPIRED = "the mandate's window has closed"
     MANDATE_CURRENCY = "the mandate is in another currency"

@@ -31,7 +31,7 @@ _SCHEMA: Final = (
     " CHECK (total > 0 AND fee >= 0 AND refunded BETWEEN 0 AND total AND held BETWEEN 0 AND total)) WITHOUT ROWID",
     f"PRAGMA application_id = {APPLICATION_ID}",
 )
-_ENTRY: Final = "INSERT INTO entries VALUES (?, CAST(? AS TEXT), ?)"
+_ENTRY: Final = "INSERT INTO entries VALUES (?, ?, ?)"
 _ACCOUNT: Final = (
     "INSERT INTO accounts VALUES (?, ?, ?)"
     " ON CONFLICT DO UPDATE SET debits = excluded.debits, credits = excluded.credits"
@@ -136,9 +136,11 @@ class SqliteStore:
             opened = self.connection[0]
             point("store.begin")
             opened.execute("BEGIN IMMEDIATE")
-            opened.executemany(_ENTRY, group.entries)
+            lines = [(seq, payload.decode(), digest) for seq, payload, digest in group.entries]
+            opened.executemany(_ENTRY, lines)
             point("store.entries")
-            opened.executemany(_ACCOUNT, group.accounts)
+            # In the order of the tree, so that neighbours share a page while it is at hand.
+            opened.executemany(_ACCOUNT, sorted(group.accounts))
             point("store.accounts")
             opened.executemany(_DEAL, group.deals)
             point("store.deals")

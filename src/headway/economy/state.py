@@ -202,6 +202,8 @@ class State:
         By identifier of each.
     nonces : set of (str, str)
         Users' spent nonces.
+    revoked : set of str
+        Mandates that their users ended.
     spent : dict of str to list of int
         By mandate: money held or settled [micros], and deals.
     deadlines : list of (int, str)
@@ -219,6 +221,7 @@ class State:
     listings: dict[str, Listing] = field(default_factory=dict)
     mandates: dict[str, Mandate] = field(default_factory=dict)
     nonces: set[tuple[str, str]] = field(default_factory=set)
+    revoked: set[str] = field(default_factory=set)
     spent: dict[str, list[int]] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     deals: dict[str, Deal] = field(default_factory=dict)

@@ -121,6 +121,8 @@ def open_reader(address: str) -> Store:
     InputError
         Where the address is neither a file that exists nor PostgreSQL's.
 
+    Examples
+    --------
     >>> open_reader("absent.sqlite")
     Traceback (most recent call last):
     headway.facts.errors.InputError: ledger: 'absent.sqlite' is not accepted: expected an SQLite file or postgresql://...

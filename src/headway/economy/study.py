@@ -34,7 +34,7 @@ class Knob:
     field : str
         Its name there.
     dimension : str
-        Of its values, a key of :data:`headway.facts.units.DIMENSIONS`.
+        Of its values, a key of :data:`headway.facts.dimensions.DIMENSIONS`.
     whole : bool
         Whether values are whole numbers.
     """
@@ -56,6 +56,7 @@ _KNOBS: Final = (
     Knob("contacts", "most sellers that a buyer asks", "buyers", "contacts", whole=True),
     Knob("attention", "listings that a buyer reads with care", "buyers", "attention"),
     Knob("first-p", "chance of taking the first acceptable offer", "buyers", "first_p", "fraction"),
+    Knob("agents", "agents that choose at once, with an aggregator", "buyers", "agents", whole=True),
     Knob("rounds", "counter-offers of a buyer", "buyers", "rounds", whole=True),
     Knob("susceptibility", "chance that an instruction redirects a buyer", "buyers", "susceptibility", "fraction"),
     Knob("patience", "longest that a buyer waits", "buyers", "patience_s", "seconds"),

@@ -1,9 +1,9 @@
 """Equations in plain signs as MathML: a small reader of the lines that chapters write.
 
-A line reads as it is printed: ``t(B) = max( 2 B N_active / F ,  w / BW )``. Two spaces part phrases, each an element
-of its own, so that a narrow page can break between them. A slash between spaces divides everything before it in its
-product by everything after it; one without spaces stays a slash. ``^`` and ``_`` raise and lower what follows; words
-stand upright, single letters are variables.
+A line reads as it is printed: ``t(B) = max( 2 B N_active / F ,  w / BW )``. Two spaces or a comma part phrases, each an
+element of its own, so that a narrow page can break between them. A slash between spaces divides everything before it
+in its product by everything after it; one without spaces stays a slash. ``^`` and ``_`` raise and lower what follows;
+words stand upright, single letters are variables.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def _between_words(tokens: list[_Token], at: int) -> bool:
 
 
 def _pieces(text: str) -> tuple[str, ...]:
-    """Phrases between two spaces, those inside brackets left alone."""
+    """Phrases between two spaces or after a comma, those inside brackets left alone."""
     found, depth = [""], 0
-    for word in re.split(r"(\s{2,})", text.strip()):
+    for word in re.split(r"(\s{2,}|(?<=,)\s)", text.strip()):
         if word.isspace():
             if depth:
                 found[-1] += word

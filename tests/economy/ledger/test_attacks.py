@@ -23,6 +23,7 @@ from headway.economy.commands import (
     OpenDispute,
     PublishListing,
     Resolve,
+    RevokeMandate,
     SignMandate,
     Tick,
     Withdraw,
@@ -169,6 +170,7 @@ COMMANDS = {
         "ann",
         SignMandate("k", Mandate("m", "ursula", "ann", 1, 1, "USD", 0, 1, ("shop",), ("ink",), True, "n"), b"x"),
     ),
+    "revoke_mandate": ("ursula", RevokeMandate("k", "m1")),
     "make_offer": ("shop", MakeOffer("k", "o", "shop-list", "ann", ITEMS, TOTAL, "USD", LATER)),
     "counter_offer": ("ann", CounterOffer("k", "o1", 1, ITEMS, TOTAL, LATER)),
     "withdraw_offer": ("ann", WithdrawOffer("k", "o1")),
@@ -333,6 +335,18 @@ class TestMandates:
                 world.deal("b", mandate)
             world.offer(f"c{number}")
             assert world.refuse("ann", AcceptOffer, f"c{number}", 1, mandate) == name
+
+    def test_revoked(self, world) -> None:
+        """Only its user ends it; what was accepted before goes on."""
+        world.give("m1")
+        world.deal("o1", "m1", until="held")
+        assert world.refuse("ann", RevokeMandate, "m1") == "NOT_YOURS"
+        assert world.refuse("ursula", RevokeMandate, "none") == "UNKNOWN_MANDATE"
+        world.do("ursula", RevokeMandate, "m1")
+        assert world.refuse("ursula", RevokeMandate, "m1") == "MANDATE_REVOKED"
+        world.offer("o2")
+        assert world.refuse("ann", AcceptOffer, "o2", 1, "m1") == "MANDATE_REVOKED"
+        world.do("shop", Deliver, "o1")
 
     def test_of_nothing(self, world) -> None:
         for limits in ({"not_after_us": 1}, {"merchants": ()}, {"items": ()}, {"not_before_us": 10, "not_after_us": 9}):

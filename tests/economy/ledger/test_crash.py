@@ -43,7 +43,7 @@ def test_killed_at_every_point(kind: str, tmp_path: Path, request: pytest.Fixtur
 
         address = request.getfixturevalue("postgres")
         with psycopg.connect(address, autocommit=True) as connection:
-            for number in range(300):
+            for number in range(150):
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS crash_{number}")
         template = f"{address}{'&' if '?' in address else '?'}options=-csearch_path%3Dcrash_NUMBER"
     done = subprocess.run([sys.executable, str(CHILD), template], capture_output=True, text=True, timeout=900)

@@ -85,13 +85,17 @@ def answer(values: Values) -> Answer:
         (_deals(live), _queue(live), _prices(live), *_by_width(widths, town)),
         (_table(widths),),
         equations=(
-            "tokens of a deal = t + a · sellers asked",
-            "bill = rack seconds · price of a second, to the millionth of a dollar",
-            "wait for prefill: start = max(asked, free);  seats: dn/dt = −min(n, c)/S",
+            "tokens = t + a s",
+            "bill = u (r i + q c + w o)",
+            "start = max(asked, free)",
+            "dn/dt = −min(n, c) / S",
         ),
         notes=(
             f"{live.outcome.consumers} consumers and {live.outcome.businesses} businesses of one drawn town, five "
             "minutes of arrivals, every step on the ledger's rails; buyers read six listings with care.",
+            "A deal takes a trunk of tokens and a slope for each of the s sellers asked; its bill is the price u of a "
+            "second of rack times the seconds of its fresh, cached and output tokens. Prompts wait for the prefill "
+            "pool to be free; n answers share c seats, each for a time S.",
             f"A buyer's KV is worth keeping for {_spans(lives)}.",
             f"Rack: {live.rack.name}.",
             f"Log: {live.outcome.entries:,} entries, hash {live.outcome.log_hash[:16]}.",

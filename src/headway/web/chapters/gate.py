@@ -105,7 +105,7 @@ def answer(values: Values) -> Answer:
                     said[0].upper() + said[1:],
                     "allowed" if r.allowed else "refused",
                     "",
-                    f"by {r.binding}" if r.binding else "",
+                    f"{r.binding} decides" if r.binding else "",
                 )
                 for r, (_, said) in zip(rulings, SAID, strict=True)
                 if r.mode != "closed"

@@ -230,7 +230,7 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   function words() {
     const parts = [];
-    if (answer.equations.length) parts.push(h('section', { class: 'equations', 'aria-label': 'Equations' }, answer.mathml.map(equation)));
+    if (answer.equations.length) parts.push(h('section', { class: 'equations', tabindex: 0, 'aria-label': 'Equations' }, answer.mathml.map(equation)));
     if (answer.notes.length) parts.push(h('section', { class: 'notes' }, [h('h2', { text: 'Assumed' }), h('ul', {}, answer.notes.map((n) => h('li', { text: n })))]));
     if (answer.sources.length) parts.push(h('details', { class: 'sources' }, [h('summary', { text: `Sources (${answer.sources.length})` }), h('ul', {}, answer.sources.map((n) => h('li', { text: n })))]));
     return parts;
