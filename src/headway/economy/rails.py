@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
@@ -29,6 +30,7 @@ from headway.facts.errors import InputError, RangeError
 LARGEST_GROUP: Final = 100
 """Commands of concurrent callers in one transaction."""
 
+_COLUMNS: Final = attrgetter(*DealRow._fields)
 CHALLENGE: Final = b"headway-session-1 "
 
 
@@ -200,7 +202,8 @@ class Rails:
     def _commit(self, entries: Sequence[Entry]) -> None:
         state, fault = self.state, self.fault
         ledger = state.ledger
-        accounts = [AccountRow(name, *ledger.sums[name]) for name in ledger.touched]
+        sums = ledger.sums
+        accounts = [AccountRow._make((name, *sums[name])) for name in ledger.touched]
         deals = [deal_row(state.deals[offer_id]) for offer_id in state.touched]
         self.store.append(Group(entries, accounts, deals), fault)
         ledger.touched.clear()
@@ -244,21 +247,7 @@ def deal_row(deal: Deal) -> DealRow:
     >>> deal_row(Deal("o", "s", "b", "m", "USD", 9, 5, 1, 0, 0, "held", False, 0, 7)).held
     9
     """
-    d = deal
-    return DealRow(
-        d.offer_id,
-        d.seller,
-        d.buyer,
-        d.mandate_id,
-        d.currency,
-        d.total,
-        d.fee,
-        d.refunded,
-        d.held,
-        d.status,
-        d.at_us,
-        d.settled_us,
-    )
+    return DealRow._make(_COLUMNS(deal))
 
 
 def open_rails(
