@@ -48,13 +48,21 @@ class Row:
         return found
 
 
+@click.pass_context
+def _help_alone(ctx: click.Context) -> None:
+    """Show the help of a group that was named without a command."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
 class LazyGroup(click.Group):
-    """A group over a table of rows; nothing of a command is imported before it is called."""
+    """A group over a table of rows; nothing of a command is imported before it is called. Alone, it shows its help."""
 
     def __init__(self, name: str, rows: Sequence[Row], params: list[click.Parameter], help: str, epilog: str) -> None:
         settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
         super().__init__(
             name,
+            callback=_help_alone,
             params=params,
             help=help,
             epilog=epilog,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
 from headway.cli._lazy import LazyGroup, Row
 
 ROWS: Final = (
@@ -24,11 +22,4 @@ ROWS: Final = (
 _HELP: Final = "Markets of consumer and business agents: welfare, money, attacks, and what deciding costs."
 
 
-def _help_alone() -> None:
-    ctx = click.get_current_context()
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-
-
 economy = LazyGroup("economy", ROWS, [], _HELP, "'headway economy COMMAND --help' says more.")
-economy.callback = _help_alone

@@ -117,9 +117,6 @@ def _run(arguments: Sequence[str], commands: LazyGroup) -> int:
     try:
         with commands.make_context(PROGRAM, list(arguments)) as ctx:
             result = commands.invoke(ctx)
-            if ctx.invoked_subcommand is None:
-                click.echo(ctx.get_help())
-                return _errors.DONE
             if result is None:
                 return _errors.DONE
             from headway.cli import _output

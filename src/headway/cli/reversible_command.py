@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
-
 from headway.cli._chart import Axis, Series, XYChart
 from headway.cli._lazy import LazyGroup, Row
 
@@ -33,15 +31,6 @@ reversible = LazyGroup(
     "Example: headway reversible shuffle 1000000 --key 7",
     "The cipher is for study, not for protection.",
 )
-
-
-@click.pass_context
-def _help(ctx: click.Context) -> None:
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-
-
-reversible.callback = _help
 
 
 def lines(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import click
-
 from headway.cli._lazy import LazyGroup, Row
 
 ROWS: Final = (
@@ -17,11 +15,4 @@ ROWS: Final = (
 _HELP: Final = "Step time, reinforcement learning, and what to train for the traffic one expects."
 
 
-def _help_alone() -> None:
-    ctx = click.get_current_context()
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-
-
 train = LazyGroup("train", ROWS, [], _HELP, "'headway train COMMAND --help' says more.")
-train.callback = _help_alone
