@@ -41,14 +41,9 @@ ROWS: Final = (
 )
 
 
-def _group() -> LazyGroup:
-    about = "Price sheets: show them, find their cost floor, read sizes off them, and test the reading."
-    group = LazyGroup("price", ROWS, [], about, "'headway price COMMAND --help' says more.")
-    group.no_args_is_help = True
-    return group
+_HELP: Final = "Price sheets: show them, find their cost floor, read sizes off them, and test the reading."
 
-
-price: Final = _group()
+price: Final = LazyGroup("price", ROWS, [], _HELP, "'headway price COMMAND --help' says more.")
 
 
 def _named(text: str, _field: str) -> str:
