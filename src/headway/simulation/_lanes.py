@@ -149,31 +149,43 @@ def unseat(s: State, work: Work, e: int, r: int) -> None:
 
 
 @compiled
+def _append(s: State, e: int, r: int, head: int, tail: int) -> None:
+    """Put a request at the end of the list whose ends stand in two columns of the engine."""
+    last = s.eng[e, tail]
+    s.seq[r, UP] = last
+    s.seq[r, DOWN] = -1
+    if last < 0:
+        s.eng[e, head] = r
+    else:
+        s.seq[last, DOWN] = r
+    s.eng[e, tail] = r
+
+
+@compiled
+def _take_out(s: State, e: int, r: int, head: int, tail: int) -> None:
+    """Join the neighbours of a request in such a list."""
+    a, b = s.seq[r, UP], s.seq[r, DOWN]
+    if a < 0:
+        s.eng[e, head] = b
+    else:
+        s.seq[a, DOWN] = b
+    if b < 0:
+        s.eng[e, tail] = a
+    else:
+        s.seq[b, UP] = a
+
+
+@compiled
 def start_prefill(s: State, e: int, r: int) -> None:
     """Join the prompts that are being computed."""
     s.seq[r, READY] = 0
-    tail = s.eng[e, PRE_TAIL]
-    s.seq[r, UP] = tail
-    s.seq[r, DOWN] = -1
-    if tail < 0:
-        s.eng[e, PRE_HEAD] = r
-    else:
-        s.seq[tail, DOWN] = r
-    s.eng[e, PRE_TAIL] = r
+    _append(s, e, r, PRE_HEAD, PRE_TAIL)
 
 
 @compiled
 def end_prefill(s: State, e: int, r: int) -> None:
     """Leave the prompts that are being computed."""
-    a, b = s.seq[r, UP], s.seq[r, DOWN]
-    if a < 0:
-        s.eng[e, PRE_HEAD] = b
-    else:
-        s.seq[a, DOWN] = b
-    if b < 0:
-        s.eng[e, PRE_TAIL] = a
-    else:
-        s.seq[b, UP] = a
+    _take_out(s, e, r, PRE_HEAD, PRE_TAIL)
 
 
 @compiled
@@ -181,29 +193,14 @@ def start_load(s: State, e: int, r: int, until: float) -> None:
     """Wait in a seat for blocks that are on their way."""
     s.seq[r, READY] = 4
     s.when[r, RESUME] = until
-    tail = s.eng[e, LOAD_TAIL]
-    s.seq[r, UP] = tail
-    s.seq[r, DOWN] = -1
-    if tail < 0:
-        s.eng[e, LOAD_HEAD] = r
-    else:
-        s.seq[tail, DOWN] = r
-    s.eng[e, LOAD_TAIL] = r
+    _append(s, e, r, LOAD_HEAD, LOAD_TAIL)
     s.eng[e, LOADING] += 1
 
 
 @compiled
 def end_load(s: State, e: int, r: int) -> None:
     """Wait for blocks no longer."""
-    a, b = s.seq[r, UP], s.seq[r, DOWN]
-    if a < 0:
-        s.eng[e, LOAD_HEAD] = b
-    else:
-        s.seq[a, DOWN] = b
-    if b < 0:
-        s.eng[e, LOAD_TAIL] = a
-    else:
-        s.seq[b, UP] = a
+    _take_out(s, e, r, LOAD_HEAD, LOAD_TAIL)
     s.eng[e, LOADING] -= 1
 
 
