@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -189,6 +191,16 @@ def test_a_turn_carries_command_words_and_tokens(endpoint: Endpoint) -> None:
     assert turn.command == AcceptOffer("k", "o1", 1, "m1")
     assert (turn.action, turn.reason, turn.problem) == ("accept", "good", None)
     assert turn.tokens == DecisionTokens(900, 600, 40)
+
+
+def test_a_turn_is_taken_where_an_event_loop_runs_already(endpoint: Endpoint) -> None:
+    async def notebook() -> Turn:
+        return buyer_turn(replace(endpoint, url=stub.url), buyer_view(), "k")
+
+    with stub_model(says(BUYS)) as stub, ThreadPoolExecutor(1) as thread:
+        # Apart, since a browser test of this process leaves a loop running in this thread.
+        turn = thread.submit(lambda: asyncio.run(notebook())).result()
+    assert turn.command == AcceptOffer("k", "o1", 1, "m1")
 
 
 def test_a_turn_without_use_still_costs(endpoint: Endpoint) -> None:

@@ -11,9 +11,10 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from headway.economy.answers import Problem, Shape, Unusable, json_schema, read_answer
@@ -22,6 +23,7 @@ from headway.facts.check import not_negative, positive, single, whole
 from headway.facts.errors import InputError, MissingExtraError
 
 Message = Mapping[str, str]
+T = TypeVar("T")
 
 RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses after which asking again can help."""
@@ -173,7 +175,35 @@ def ask(endpoint: Endpoint, messages: Sequence[Message], shape: Shape, *, transp
     >>> said.data, said.problem.reason.name
     (None, 'UNREACHABLE')
     """
-    return asyncio.run(ask_async(endpoint, messages, shape, transport=transport))
+    return to_the_end(ask_async(endpoint, messages, shape, transport=transport))
+
+
+def to_the_end(wanted: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and give its result, from a notebook too.
+
+    A notebook has an event loop running in its thread already, and a second one may not start there: the coroutine
+    then runs in a thread of its own while the caller waits.
+
+    Parameters
+    ----------
+    wanted : Coroutine
+
+    Returns
+    -------
+    object
+        What it returns; its errors are raised.
+
+    Examples
+    --------
+    >>> to_the_end(asyncio.sleep(0, "done"))
+    'done'
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(wanted)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, wanted).result()
 
 
 async def ask_async(endpoint: Endpoint, messages: Sequence[Message], shape: Shape, *, transport: Any = None) -> Said:

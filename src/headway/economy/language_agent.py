@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from headway.economy.answers import Problem, Unusable
 from headway.economy.commands import AcceptOffer, CounterOffer, Items, MakeOffer, WithdrawOffer
-from headway.economy.completions import Endpoint, Said, ask_async
+from headway.economy.completions import Endpoint, Said, ask_async, to_the_end
 from headway.economy.money import LARGEST, currency
 from headway.economy.prompts import BUYER_SHAPE, SELLER_SHAPE, BuyerView, SellerView, buyer_messages, seller_messages
 from headway.economy.state import Offer
@@ -92,7 +92,7 @@ def buyer_turn(endpoint: Endpoint, view: BuyerView, key: str, *, transport: Any 
     >>> turn.command, turn.problem.reason.name
     (None, 'UNREACHABLE')
     """
-    return asyncio.run(buyer_turn_async(endpoint, view, key, transport=transport))
+    return to_the_end(buyer_turn_async(endpoint, view, key, transport=transport))
 
 
 async def buyer_turn_async(endpoint: Endpoint, view: BuyerView, key: str, *, transport: Any = None) -> Turn:
@@ -103,7 +103,7 @@ async def buyer_turn_async(endpoint: Endpoint, view: BuyerView, key: str, *, tra
 
 def seller_turn(endpoint: Endpoint, view: SellerView, key: str, *, transport: Any = None) -> Turn:
     """Let a model decide for a seller; as :func:`buyer_turn`."""
-    return asyncio.run(seller_turn_async(endpoint, view, key, transport=transport))
+    return to_the_end(seller_turn_async(endpoint, view, key, transport=transport))
 
 
 async def seller_turn_async(endpoint: Endpoint, view: SellerView, key: str, *, transport: Any = None) -> Turn:
@@ -125,7 +125,7 @@ def parallel_turn(endpoint: Endpoint, view: BuyerView, key: str, agents: int, *,
         one = (buyer_turn_async(endpoint, view, key, transport=transport) for _ in range(int(whole("agents", agents))))
         return await asyncio.gather(*one)
 
-    return best_turn(view, asyncio.run(several()))
+    return best_turn(view, to_the_end(several()))
 
 
 def best_turn(view: BuyerView, turns: Sequence[Turn]) -> Turn:
