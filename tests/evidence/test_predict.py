@@ -10,6 +10,8 @@ import pytest
 
 from headway.evidence.measurements import METRICS, open_serving
 from headway.evidence.predict import KINDS, predictions
+from headway.evidence.runs import solve, solve_each
+from headway.evidence.setups import setup_of
 from headway.evidence.stated import DEEPSEEK_DAY, MLPERF, MLPERF_SOURCES, drafting, queued
 
 ROWS = open_serving()
@@ -144,3 +146,17 @@ def test_the_day_adds_up():
 def test_data_sets_have_sources():
     assert MLPERF_SOURCES
     assert all(data.longest >= data.osl for data in MLPERF.values())
+
+
+def test_many_runs_at_once_are_each_what_they_are_alone():
+    rows = [row for row in ROWS if row.mode in ("aggregated", "offline")][::23]
+    assert len({row.model for row in rows}) > 3
+    cases = [(row, setup_of(row)) for row in rows]
+    assert solve_each(cases) == tuple(solve(*case) for case in cases)
+
+
+def test_one_run_that_cannot_be_solved_leaves_the_others_of_its_group():
+    row = row_of(mode="aggregated", metric="tpot_ms", source_id="inferencex-dump")
+    alone, odd, unknown = predictions([row, replace(row, isl=None), replace(row, concurrency=None)])
+    assert alone.prediction == predict(row)
+    assert "lengths of a request" in odd.refusal.reason and "concurrency" in unknown.refusal.reason

@@ -25,7 +25,8 @@ from headway.evidence.report import score
 from headway.evidence.setups import Setup, setup_of
 from headway.facts.calibration import LAUNCH_FLOORS, Book, efficiency_for, engine_name, read_book
 from headway.facts.catalog import packaged
-from headway.serving.closed_loop import PassTimes, Scheduler, pass_times, settle
+from headway.serving.closed_loop import Scheduler, settle
+from headway.serving.pass_times import PassTimes, pass_times
 from headway.serving.workload import Workload
 
 FLOORS: Final = (
@@ -124,8 +125,8 @@ def _observe(key: str, setup: Setup, engine: str, run: Mapping[str, Any], table:
 
     def times(floors: dict[str, Any]) -> PassTimes:
         one = replace(bare, **floors)
-        where = (setup.model, setup.system, layout, users, work) if layout is not None else ()
-        return pass_times(*where, precision=setup.precision, efficiency=one)[1]
+        where = (setup.model, setup.system, [layout], [users], [work]) if layout is not None else ()
+        return pass_times(*where, precision=setup.precision, efficiency=one)[0]
 
     plain = times({})
     counts = np.empty((len(_PARTS), len(FLOORS)))

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from headway.evidence.measurements import Measurement
-from headway.evidence.runs import Run, solve
+from headway.evidence.runs import Case, Run, solve_each
 from headway.evidence.setups import Refusal, Setup, Shelf, setup_of
 from headway.facts.calibration import Book, Grade, grade_of, log_interval
 
@@ -96,17 +96,18 @@ def predictions(
     >>> first.prediction.low < first.prediction.value < first.prediction.high
     True
     """
-    solved: dict[tuple[Any, ...], Run | Refusal] = {}
+    asked = [(row, setup_of(row, shelf)) for row in rows]
+    runs: dict[tuple[Any, ...], Case] = {}
+    for row, setup in asked:
+        if isinstance(setup, Setup):
+            runs.setdefault(_key(row), (row, setup))
+    solved = dict(zip(runs, solve_each(tuple(runs.values()), table), strict=True))
     found = []
-    for row in rows:
-        setup = setup_of(row, shelf)
+    for row, setup in asked:
         if isinstance(setup, Refusal):
             found.append(Answer(row, None, setup))
             continue
-        key = _key(row)
-        if key not in solved:
-            solved[key] = solve(row, setup, table)
-        run = solved[key]
+        run = solved[_key(row)]
         found.append(Answer(row, None, run) if isinstance(run, Refusal) else _answer(row, setup, run, table))
     return tuple(found)
 

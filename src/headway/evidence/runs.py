@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,11 +26,12 @@ from headway.evidence.stated import (
 from headway.facts.calibration import Book, efficiency_for, engine_name
 from headway.facts.efficiency import Efficiency
 from headway.facts.errors import InputError
-from headway.physics.layout import Layout, divides
+from headway.physics.layout import Layout, column, divides, stacked
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step, prefill_step
 from headway.serving import closed_loop as loop
-from headway.serving.saturation import Window, drained, saturated, speeds
+from headway.serving.pass_times import static_batch
+from headway.serving.saturation import Window, drained_each, saturated, speeds
 from headway.serving.two_pools import separate_loop
 from headway.serving.workload import Workload
 
@@ -48,6 +50,9 @@ class Run:
     assumed: tuple[str, ...] = ()
 
 
+Case = tuple[Measurement, Setup]
+
+
 def solve(row: Measurement, setup: Setup, table: Book | None = None) -> Run | Refusal:
     """Solve the run of a row, or say why it cannot be.
 
@@ -57,14 +62,60 @@ def solve(row: Measurement, setup: Setup, table: Book | None = None) -> Run | Re
     >>> sorted(solve(row, setup_of(row)).values)
     ['output_throughput', 'output_throughput_per_gpu']
     """
-    efficiency = efficiency_for(setup.system, setup.engine, table)
+    return solve_each([(row, setup)], table)[0]
+
+
+def solve_each(cases: Sequence[Case], table: Book | None = None) -> tuple[Run | Refusal, ...]:
+    """Solve many runs; those of one model, system, engine and precision share their passes' arithmetic.
+
+    Parameters
+    ----------
+    cases : sequence of (Measurement, Setup)
+        Rows with what was run.
+    table : Book, optional
+        Constants; the packaged ones where not given.
+
+    Examples
+    --------
+    >>> from headway.evidence.measurements import open_serving
+    >>> from headway.evidence.setups import setup_of
+    >>> cases = [(row, setup_of(row)) for row in open_serving()[:2]]
+    >>> solve_each(cases)[1] == solve(*cases[1])
+    True
+    """
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i, (_, setup) in enumerate(cases):
+        # Of models and systems, the catalog gives the same object for the same name.
+        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision)
+        kind = _kind(setup)
+        groups[(kind, *alike) if kind in _TOGETHER else (kind, i)].append(i)
+    found: dict[int, Run | Refusal] = {}
+    reached: dict[tuple[int, str], Efficiency] = {}
+    for (kind, *_), members in groups.items():
+        first = cases[members[0]][1]
+        stack = (id(first.system), first.engine)
+        if stack not in reached:
+            reached[stack] = efficiency_for(first.system, first.engine, table)
+        found.update(zip(members, _solve(kind, [cases[i] for i in members], reached[stack], table), strict=True))
+    return tuple(found[i] for i in range(len(cases)))
+
+
+def _solve(
+    kind: Callable[..., Any], cases: Sequence[Case], efficiency: Efficiency, table: Book | None
+) -> Sequence[Run | Refusal]:
+    """Runs of one kind on one model, system and engine."""
     try:
-        return _kind(setup)(row, setup, efficiency, table)
+        if kind in _TOGETHER:
+            return tuple(kind(cases, efficiency, table))
+        return [kind(*cases[0], efficiency, table)]
     except InputError as error:
-        return Refusal(str(error))
+        if len(cases) == 1:
+            return [Refusal(str(error))]
+        # Which of them it was shows when each is asked alone.
+        return [one for case in cases for one in _solve(kind, [case], efficiency, table)]
 
 
-def _kind(setup: Setup) -> Callable[[Measurement, Setup, Efficiency, Book | None], Run | Refusal]:
+def _kind(setup: Setup) -> Callable[..., Any]:
     if setup.metric == "fleet_average_gpus":
         return _fleet
     if setup.mode.startswith("mlperf-"):
@@ -102,16 +153,39 @@ def _workload(row: Measurement, setup: Setup) -> Workload:
     return Workload(isl, osl, draft=draft, acceptance=kept)
 
 
-def _closed(row: Measurement, setup: Setup, eff: Efficiency, table: Book | None) -> Run | Refusal:
-    """A closed loop of users, spread evenly over replicas."""
-    if setup.concurrency is None:
-        return Refusal("the source does not state the concurrency", missing=True)
-    pool, work = _pool(setup), _workload(row, setup)
-    opts: dict[str, Any] = {"precision": setup.precision, "efficiency": eff}
-    users = setup.concurrency / pool.workers
-    found = loop.closed_loop(
-        setup.model, setup.system, pool.layout, users, work, scheduler=loop.scheduler_for(setup.engine, table), **opts
-    )
+def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Iterator[Run | Refusal]:
+    """Closed loops of users, spread evenly over replicas."""
+    first = cases[0][1]
+    opts: dict[str, Any] = {"precision": first.precision, "efficiency": eff}
+    known = [case for case in cases if case[1].concurrency is not None]
+    layouts = [_pool(setup).layout for _, setup in known]
+    users = [(setup.concurrency or 1.0) / _pool(setup).workers for _, setup in known]
+    works = [_workload(row, setup) for row, setup in known]
+    plan = loop.scheduler_for(first.engine, table)
+    found = loop.closed_loops(first.model, first.system, layouts, users, works, scheduler=plan, **opts) if known else ()
+    context = column([work.mean_context for work in works]) if known else 1.0
+    place = stacked(layouts) if known else Layout()
+    free = largest_batch(first.model, first.system, place, context, precision=first.precision)
+    rooms = iter(np.broadcast_to(free, (len(known) or 1, 1)).ravel().tolist())
+    results = iter(zip(found, works, users, strict=True))
+    for row, setup in cases:
+        if setup.concurrency is None:
+            yield Refusal("the source does not state the concurrency", missing=True)
+        else:
+            yield _measured(row, setup, *next(results), next(rooms), opts)
+
+
+def _measured(
+    _row: Measurement,
+    setup: Setup,
+    found: loop.ClosedLoop,
+    work: Workload,
+    users: float,
+    room: float,
+    opts: dict[str, Any],
+) -> Run:
+    """Quantities of a closed loop, in their units."""
+    pool = _pool(setup)
     values = {
         "tpot_ms": found.tpot * _MS,
         "ttft_ms": found.ttft * _MS,
@@ -123,7 +197,6 @@ def _closed(row: Measurement, setup: Setup, eff: Efficiency, table: Book | None)
         busy = found.prefill_share > 0.5
         step = decode_step(setup.model, setup.system, pool.layout, found.decoding, work.mean_context, **opts)
         values["itl_ms"] = (found.tpot if busy else float(step.tpot)) * _MS
-    room = float(largest_batch(setup.model, setup.system, pool.layout, work.mean_context, precision=setup.precision))
     full = () if room >= users else (f"memory holds {room:,.0f} of {users:,.0f} requests at their mean length",)
     return Run(values, found.binding, found.decoding, found.prefill_share, full)
 
@@ -155,28 +228,36 @@ def _separate(row: Measurement, setup: Setup, eff: Efficiency, table: Book | Non
     return Run(values, found.binding, found.decoding, found.prefill_share)
 
 
-def _offline(row: Measurement, setup: Setup, eff: Efficiency, _table: Book | None) -> Run | Refusal:
+def _offline(cases: Sequence[Case], eff: Efficiency, _table: Book | None) -> Iterator[Run | Refusal]:
     """Requests queued at once; the batch is what memory and the engine allow."""
-    pool, work = _pool(setup), _workload(row, setup)
-    engine = engine_name(setup.engine) or ""
-    requests = queued(work.isl, work.osl)
-    found = drained(
-        setup.model,
-        setup.system,
-        pool.layout,
-        work,
-        requests / pool.workers,
+    first = cases[0][1]
+    engine = engine_name(first.engine) or ""
+    works = [_workload(row, setup) for row, setup in cases]
+    queues = [queued(work.isl, work.osl) for work in works]
+    pools = [_pool(setup) for _, setup in cases]
+    every = drained_each(
+        first.model,
+        first.system,
+        [pool.layout for pool in pools],
+        works,
+        [requests / pool.workers for requests, pool in zip(queues, pools, strict=True)],
         most=MOST_SEQUENCES.get(engine, math.inf),
         whole_request=engine in WHOLE_REQUEST,
-        precision=setup.precision,
+        precision=first.precision,
         efficiency=eff,
     )
-    if found.layout is None:
-        return Refusal(f"does not fit: {found.reason}")
-    total = found.output_tokens_per_second * pool.workers
-    values = {"output_throughput": total, "output_throughput_per_gpu": total / setup.n_gpus}
-    assumed = (f"{requests:,.0f} requests queued at once", "batch by memory and the engine's default")
-    return Run(values, found.binding, found.batch, found.prefill_share, assumed)
+    for found, requests, pool, (_, setup) in zip(every, queues, pools, cases, strict=True):
+        if found.layout is None:
+            yield Refusal(f"does not fit: {found.reason}")
+            continue
+        total = found.output_tokens_per_second * pool.workers
+        values = {"output_throughput": total, "output_throughput_per_gpu": total / setup.n_gpus}
+        assumed = (f"{requests:,.0f} requests queued at once", "batch by memory and the engine's default")
+        yield Run(values, found.binding, found.batch, found.prefill_share, assumed)
+
+
+#: Kinds of which many runs are solved in one call.
+_TOGETHER: Final = frozenset({_closed, _offline})
 
 
 def _static(row: Measurement, setup: Setup, eff: Efficiency, _table: Book | None) -> Run | Refusal:
@@ -187,7 +268,7 @@ def _static(row: Measurement, setup: Setup, eff: Efficiency, _table: Book | None
         return Refusal("the source does not state the batch", missing=True)
     each = batch / pool.workers
     opts: dict[str, Any] = {"precision": setup.precision, "efficiency": eff}
-    seconds = loop.static_batch(setup.model, setup.system, pool.layout, each, isl, osl, **opts)
+    seconds = static_batch(setup.model, setup.system, pool.layout, each, isl, osl, **opts)
     step = decode_step(setup.model, setup.system, pool.layout, each, isl + osl / 2, **opts)
     values = {"batch_latency_s": seconds, "output_throughput": batch * osl / seconds}
     return Run(values, str(step.binding), each)

@@ -8,6 +8,7 @@ sequences, split over ``tp`` heads and ``cp`` stretches of context. The experts 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -94,6 +95,25 @@ class Layout:
         return " ".join(parts) or "1 chip"
 
 
+def stacked(layouts: Sequence[Layout]) -> Layout:
+    """Scalar layouts as one whose degrees are columns; a degree that all share stays a plain number.
+
+    >>> both = stacked([Layout(tp=4), Layout(tp=8)])
+    >>> both.tp.tolist(), both.pp
+    ([[4], [8]], 1)
+    """
+    return Layout(*(column([getattr(one, name) for one in layouts]) for name in Layout.__slots__))
+
+
+def column(values: Sequence[Any]) -> Any:
+    """Numbers as a column to broadcast against rows; one plain number where all are alike.
+
+    >>> column([1, 1]), column([1.0, 2.0]).shape
+    (1, (2, 1))
+    """
+    return values[0] if all(value == values[0] for value in values) else np.asarray(values)[:, None]
+
+
 def matrix_ways(projection: Projection, width: Any) -> Any:
     """Parts into which `width` chips divide a matrix: at most its heads, none where it is replicated [1].
 
@@ -141,11 +161,10 @@ def divides(model: Model, layout: Layout) -> NDArray[np.bool_]:
     >>> divides(model("llama-3.1-70b"), Layout(tp=np.array([4, 8, 24]))).tolist()
     [True, True, False]
     """
-    tp, ep, pp = (np.asarray(v) for v in (layout.tp, layout.ep, layout.pp))
-    experts = _experts(model)
-    good = (np.asarray(layout.stage_chips) % ep == 0) & (pp <= model.n_layers) & (ep <= max(experts, 1))
+    good = (layout.stage_chips % layout.ep == 0) & (layout.pp <= model.n_layers)
+    good = good & (layout.ep <= max(_experts(model), 1))
     for heads in _attention_heads(model):
-        good = good & (heads % tp == 0)
+        good = good & (heads % layout.tp == 0)
     return np.asarray(good)
 
 
@@ -167,6 +186,8 @@ def check_layout(model: Model, layout: Layout) -> Layout:
     ...     print(error)
     tp: 12 is not accepted: expected a divisor of 64 attention heads; did you mean 8?
     """
+    if np.all(divides(model, layout)):
+        return layout
     heads = _attention_heads(model)
     common = math.gcd(*heads)
     for tp in _offenders(layout.tp, common % np.asarray(layout.tp) != 0):

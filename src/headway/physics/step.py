@@ -46,8 +46,8 @@ class Step:
         What the time is made of; empty in the blackboard fidelity.
     terms : Terms or None
         The closed form; None in the kernel fidelity.
-    binding : array of str
-        The resource that sets most of the time.
+    limit : array of str or None
+        The resource that sets most of the time; None where the operators tell.
     assumptions : tuple of str
     sources : tuple of Source
     """
@@ -58,9 +58,15 @@ class Step:
     chips: Any
     operators: tuple[Operator, ...]
     terms: Terms | None
-    binding: Any
+    limit: Any
     assumptions: tuple[str, ...]
     sources: tuple[Source, ...]
+
+    @property
+    def binding(self) -> Any:
+        """The resource that sets most of the time, element by element."""
+        # Looked for when asked: most passes of a search are never asked.
+        return where_time_goes(self.operators) if self.limit is None else self.limit
 
     @property
     def tokens_per_second(self) -> Any:
@@ -222,7 +228,7 @@ def decode_step(
         layout.chips,
         operators,
         None,
-        where_time_goes(operators),
+        None,
         ("uniform routing of experts", "collectives do not overlap with compute unless two micro-batches do"),
         model.sources + machine.efficiency.sources,
     )
@@ -297,7 +303,7 @@ def prefill_step(
         layout.chips,
         operators,
         None,
-        where_time_goes(operators),
+        None,
         ("uniform routing of experts", "collectives do not overlap with compute unless two micro-batches do"),
         model.sources + machine.efficiency.sources,
     )
@@ -359,7 +365,7 @@ def mixed_step(
         layout.chips,
         operators,
         None,
-        where_time_goes(operators),
+        None,
         ("prompts are spread evenly over the data ranks",),
         model.sources + machine.efficiency.sources,
     )

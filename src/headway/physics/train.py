@@ -26,7 +26,7 @@ from headway.physics.blackboard import prefill_terms
 from headway.physics.collectives import all_gather, reduce_scatter
 from headway.physics.kernel import Machine, Operator, Work, forward
 from headway.physics.layout import Layout, check_layout
-from headway.physics.step import Fidelity, Step, pass_seconds, where_time_goes
+from headway.physics.step import Fidelity, Step, pass_seconds
 from headway.physics.terms import Terms
 
 Recompute = Literal["none", "selective", "full", "reversible"]
@@ -176,7 +176,7 @@ def _kernel(
         layout.chips,
         ops,
         None,
-        where_time_goes(ops),
+        None,
         (f"recompute: {recompute}", "1F1B or GPipe schedule", f"{overlap:.0%} of the gradient exchange overlaps"),
         model.sources + machine.efficiency.sources,
     )

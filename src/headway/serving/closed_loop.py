@@ -13,26 +13,24 @@ starts with all users at once; that burst is part of the mean it reports.
 
 from __future__ import annotations
 
-import math
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from headway.facts.calibration import Book, book, engine_name
-from headway.facts.check import fraction, not_negative, positive, whole
-from headway.facts.efficiency import Efficiency, efficiency_of
+from headway.facts.check import fraction, not_negative, positive
+from headway.facts.efficiency import Efficiency
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import Precision
-from headway.physics.layout import Layout, check_layout
-from headway.physics.memory import largest_batch
-from headway.physics.step import Step, decode_step, mixed_step, prefill_step
+from headway.physics.layout import Layout
+from headway.serving.pass_times import PassTimes, pass_times
 from headway.serving.workload import Workload
 
 _ROUNDS = 80
 _CLOSE = 1e-6
-_GRID = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,49 +114,6 @@ class ClosedLoop:
     binding: str
 
 
-@dataclass(frozen=True, slots=True)
-class PassTimes:
-    """Pass times of one worker on a grid of batches; between them they are interpolated.
-
-    Parameters
-    ----------
-    batch : array of shape (n,)
-        Sequences decoding [1].
-    decode, mixed : array of shape (n,)
-        Pass without and with a chunk of a prompt [s].
-    alone : float
-        Pass with one chunk and no decoding [s].
-    chunks : float
-        Passes that one prompt takes [1].
-    ranks : int
-        Attention-data ranks, which each prefill prompts of their own [1].
-    room : float
-        Sequences whose cache fits in memory at their mean length [1].
-    """
-
-    batch: Any
-    decode: Any
-    mixed: Any
-    alone: float
-    chunks: float
-    ranks: int
-    room: float = math.inf
-
-    def at(self, batch: float) -> tuple[float, float]:
-        """Decode and mixed pass at a batch [s].
-
-        >>> PassTimes([1.0, 3.0], [0.25, 0.75], [1.0, 1.0], 1.0, 1.0, 1).at(2.0)
-        (0.5, 1.0)
-        """
-        return float(np.interp(batch, self.batch, self.decode)), float(np.interp(batch, self.batch, self.mixed))
-
-
-def _grid(users: float, ranks: int) -> Any:
-    """Batches up to all users: every rank-filling count for few, evenly spaced in the logarithm for many."""
-    top = max(users, 1.0)
-    return np.unique(np.concatenate([np.geomspace(1.0, top, _GRID), [min(float(ranks), top), top]]))
-
-
 def closed_loop(
     model: Model,
     system: System,
@@ -199,63 +154,66 @@ def closed_loop(
     >>> few.tpot < many.tpot and few.output_tokens_per_second < many.output_tokens_per_second
     True
     """
-    plan = scheduler or Scheduler()
-    step, times = pass_times(
-        model, system, layout, users, workload, plan.chunk, precision=precision, efficiency=efficiency
+    found = closed_loops(
+        model,
+        system,
+        [layout],
+        [users],
+        [workload],
+        scheduler=scheduler,
+        precision=precision,
+        efficiency=efficiency,
     )
-    found = settle(times, users, workload, plan)
-    latency = found.ttft + (workload.osl - 1) * found.tpot
-    rate = users / latency
-    names = np.broadcast_to(step.binding, times.batch.shape)
-    binding = str(names[int(np.argmin(np.abs(times.batch - found.decoding)))])
-    out = rate * workload.osl
-    return ClosedLoop(
-        found.tpot, found.ttft, latency, found.decoding, found.share, rate, out, int(layout.chips), binding
-    )
+    return found[0]
 
 
-def pass_times(
+def closed_loops(
     model: Model,
     system: System,
-    layout: Layout,
-    users: float,
-    workload: Workload,
-    chunk: float = 8192.0,
+    layouts: Sequence[Layout],
+    users: Sequence[float],
+    workloads: Sequence[Workload],
     *,
+    scheduler: Scheduler | None = None,
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
-) -> tuple[Step, PassTimes]:
-    """Passes of a worker at every batch up to `users`, and the decode step they come from.
+) -> tuple[ClosedLoop, ...]:
+    """Predict many closed loops of one model on one system, each on its own worker.
 
     Parameters
     ----------
-    chunk : float
-        Tokens that one pass may carry on one data rank [token].
+    layouts, users, workloads : sequences of one length
+        Of each loop, as in :func:`closed_loop`.
+    scheduler, precision, efficiency
+        Of all of them.
+
+    Raises
+    ------
+    RangeError, LayoutError
 
     Examples
     --------
     >>> from headway.facts.models import model
     >>> from headway.facts.systems import system
-    >>> _, times = pass_times(model("llama-3.1-8b"), system("hgx-h100"), Layout(), 16, Workload(1000, 1000))
-    >>> bool((times.mixed > times.decode).all())
+    >>> place, work = (model("llama-3.1-70b"), system("hgx-h200")), Workload(1000, 1000)
+    >>> found = closed_loops(*place, [Layout(tp=4), Layout(tp=8)], [4, 64], [work, work])
+    >>> found[1] == closed_loop(*place, Layout(tp=8), 64, work)
     True
     """
-    positive("users", users)
-    place = check_layout(model, layout)
-    w = workload
-    chunks = max(w.miss / chunk, 1.0)
-    carried = w.miss / chunks
-    batch = _grid(users, int(place.dp))
-    opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency or efficiency_of(system)}
-    step = decode_step(model, system, place, batch, w.mean_context, draft=w.draft, acceptance=w.acceptance, **opts)
-    before = w.cached + max(w.miss - carried, 0.0) / 2.0
-    mixed = mixed_step(model, system, place, batch, w.mean_context, 1.0, carried, before, draft=w.draft, **opts)
-    alone = prefill_step(model, system, place, place.dp, carried, before, **opts)
-    decode = np.broadcast_to(step.seconds, batch.shape)
-    rows = min(chunk, w.miss)
-    room = max(float(largest_batch(model, system, place, w.mean_context, new_tokens=rows, precision=precision)), 1.0)
-    carrying = np.broadcast_to(mixed.seconds, batch.shape)
-    return step, PassTimes(batch, decode, carrying, alone.seconds, chunks, int(place.dp), room)
+    plan = scheduler or Scheduler()
+    every = pass_times(model, system, layouts, users, workloads, plan.chunk, precision=precision, efficiency=efficiency)
+    return tuple(map(_loop, every, layouts, users, workloads, itertools.repeat(plan)))
+
+
+def _loop(times: PassTimes, layout: Layout, users: float, workload: Workload, plan: Scheduler) -> ClosedLoop:
+    found = settle(times, users, workload, plan)
+    latency = found.ttft + (workload.osl - 1) * found.tpot
+    rate = users / latency
+    binding = str(times.binding[int(np.argmin(np.abs(times.batch - found.decoding)))])
+    out = rate * workload.osl
+    return ClosedLoop(
+        found.tpot, found.ttft, latency, found.decoding, found.share, rate, out, int(layout.chips), binding
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +248,12 @@ def settle(times: PassTimes, users: float, workload: Workload, plan: Scheduler) 
     >>> round(one.ttft, 4), round(one.tpot, 4)
     (0.055, 0.01)
     """
-    w, ranks = workload, times.ranks
+    w, ranks, passes = workload, times.ranks, times.reader()
     steps = max(w.osl - 1, 1) / w.acceptance
     host = plan.request_overhead + plan.token_overhead * w.miss
     decoding, seconds, ttft, share = float(users), 0.0, 0.0, 0.0
     for _ in range(_ROUNDS):
-        decode, mixed = times.at(max(decoding, 1e-9))
+        decode, mixed = passes(max(decoding, 1e-9))
         # Chunks due per pass on one rank; beyond one the prompts queue and the batch drains to what they feed.
         due = times.chunks * decoding / ranks / steps
         share = 1.0 - (1.0 - min(due, 1.0)) ** ranks
@@ -321,45 +279,3 @@ def settle(times: PassTimes, users: float, workload: Workload, plan: Scheduler) 
     first = times.chunks * times.alone * (users / ranks + 1.0) / 2.0 + host
     mean = (1.0 - plan.burst) * ttft + plan.burst * max(first, ttft)
     return Settled(seconds / w.acceptance, mean, decoding, share)
-
-
-def static_batch(
-    model: Model,
-    system: System,
-    layout: Layout,
-    batch: float,
-    isl: int,
-    osl: int,
-    *,
-    precision: Precision | None = None,
-    efficiency: Efficiency | None = None,
-    chunk: float = 8192.0,
-) -> float:
-    """Latency of a batch that starts together and ends together, prompts prefilled first [s].
-
-    Parameters
-    ----------
-    batch : float
-        Sequences [1].
-    isl, osl : int
-        Input and output tokens [token].
-    chunk : float
-        Tokens that one prefill pass may carry on one rank [token].
-
-    Examples
-    --------
-    >>> from headway.facts.models import model
-    >>> from headway.facts.systems import system
-    >>> static_batch(model("llama-3.1-8b"), system("hgx-h100"), Layout(), 16, 1000, 1000) > 1.0
-    True
-    """
-    positive("batch", batch)
-    whole("isl", isl)
-    whole("osl", osl)
-    place = check_layout(model, layout)
-    opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
-    per_pass = max(min(batch, chunk * place.dp / isl), 1.0)
-    first = prefill_step(model, system, place, per_pass, isl, 0, **opts).seconds * (batch / per_pass)
-    # Each output token costs a pass; the context grows evenly, and so does the time.
-    mean = decode_step(model, system, place, batch, isl + osl / 2.0, **opts).seconds
-    return float(first + (osl - 1) * mean)

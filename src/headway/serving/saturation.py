@@ -24,7 +24,7 @@ from headway.facts.errors import RangeError
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import Precision
-from headway.physics.layout import Layout, check_layout
+from headway.physics.layout import Layout, check_layout, column, stacked
 from headway.physics.memory import largest_batch, memory_use
 from headway.physics.step import decode_step, mixed_step
 from headway.serving.workload import Workload
@@ -157,10 +157,10 @@ def saturated(
     positive("chunk", chunk, "token")
     if not layouts:
         raise RangeError("layouts", "none", "at least one layout")
-    for one in layouts:
-        check_layout(model, one)
     # One row per layout, one column per load: every pass time of the search in two calls.
-    stack = Layout(**{n: np.array([[getattr(one, n)] for one in layouts]) for n in ("tp", "ep", "dp", "pp", "cp")})
+    stack = check_layout(
+        model, Layout(**{n: np.array([[getattr(one, n)] for one in layouts]) for n in ("tp", "ep", "dp", "pp", "cp")})
+    )
     opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
     held = workload.isl + workload.osl if whole_request else workload.mean_context
     room = np.minimum(
@@ -261,50 +261,113 @@ def drained(
     >>> few.output_tokens_per_second < many.output_tokens_per_second
     True
     """
-    positive("requests", requests)
-    place = check_layout(model, layout)
-    ranks, steps = float(place.dp), workload.osl / workload.acceptance
-    held = workload.isl + workload.osl if whole_request else workload.mean_context
-    room = float(largest_batch(model, system, place, held, new_tokens=min(chunk, workload.miss), precision=precision))
-    if room < 1:
-        return _none(memory_use(model, system, place, place.dp, held, precision=precision).reason())
-    feed = steps * chunk * ranks / workload.miss
-    full = min(room, most * ranks, requests, feed)
-    waves = math.floor(requests / full)
-    rest = requests - waves * full
-    batches = np.array([full, max(rest, 1.0)])
-    opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
-    step = decode_step(
-        model, system, place, batches, workload.mean_context, draft=workload.draft, acceptance=workload.acceptance,
-        **opts,
-    )  # fmt: skip
-    mixed = mixed_step(
+    return drained_each(
         model,
         system,
-        place,
-        batches,
-        workload.mean_context,
-        max(chunk / workload.miss, 1.0),
-        min(chunk, workload.miss),
-        max(workload.miss - chunk, 0.0) / 2.0 + workload.cached,
-        draft=workload.draft,
-        **opts,
+        [layout],
+        [workload],
+        [requests],
+        chunk=chunk,
+        most=most,
+        whole_request=whole_request,
+        precision=precision,
+        efficiency=efficiency,
+    )[0]
+
+
+def drained_each(
+    model: Model,
+    system: System,
+    layouts: Sequence[Layout],
+    workloads: Sequence[Workload],
+    requests: Sequence[float],
+    *,
+    chunk: float = 8192.0,
+    most: float = math.inf,
+    whole_request: bool = False,
+    precision: Precision | None = None,
+    efficiency: Efficiency | None = None,
+) -> tuple[Saturated, ...]:
+    """As :func:`drained`, for many replicas of one model on one system, each with its own layout, lengths and queue.
+
+    Parameters
+    ----------
+    layouts, workloads, requests : sequences of one length
+        Of each replica; scalar degrees.
+    chunk, most, whole_request
+        As in :func:`saturated`, of all of them.
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> place, work = (model("llama-3.1-70b"), system("hgx-h200")), Workload(1000, 1000)
+    >>> found = drained_each(*place, [Layout(tp=4), Layout(tp=8)], [work, work], [500, 1000])
+    >>> found[0] == drained(*place, Layout(tp=4), work, 500)
+    True
+    """
+    positive("requests", requests)
+    place = check_layout(model, stacked(layouts))
+    held = [w.isl + w.osl if whole_request else w.mean_context for w in workloads]
+    carried = [min(chunk, w.miss) for w in workloads]
+    free = largest_batch(model, system, place, column(held), new_tokens=column(carried), precision=precision)
+    queues = tuple(
+        _queue(float(r), one, w, room, chunk, most)
+        for r, one, w, room in zip(requests, layouts, workloads, _each(free, len(layouts)), strict=True)
     )
-    share = np.minimum(batches / feed, 1.0)
-    seconds = (1.0 - share) * np.asarray(step.seconds) + share * np.asarray(mixed.seconds)
-    fill = full * workload.miss / (chunk * ranks) * float(mixed.seconds[0]) / 2.0
-    total = steps * (waves * float(seconds[0]) + (float(seconds[1]) if rest >= 1 else 0.0)) + fill
-    rate = requests / total
-    return Saturated(
-        place,
-        full,
-        rate,
-        rate * workload.osl,
-        float(seconds[0]) / workload.acceptance,
-        math.inf,
-        float(share[0]),
-        str(np.broadcast_to(step.binding, batches.shape)[0]),
-    )
+    batches = np.array([[queue.full, max(queue.rest, 1.0)] for queue in queues])
+    opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
+    context, draft = column([w.mean_context for w in workloads]), column([w.draft for w in workloads])
+    kept = column([w.acceptance for w in workloads])
+    step = decode_step(model, system, place, batches, context, draft=draft, acceptance=kept, **opts)
+    prompts = column([max(chunk / w.miss, 1.0) for w in workloads])
+    before = column([max(w.miss - chunk, 0.0) / 2.0 + w.cached for w in workloads])
+    mixed = mixed_step(model, system, place, batches, context, prompts, column(carried), before, draft=draft, **opts)
+    decode, carrying, names = (np.broadcast_to(v, batches.shape) for v in (step.seconds, mixed.seconds, step.binding))
+    found = []
+    for i, (queue, one, w) in enumerate(zip(queues, layouts, workloads, strict=True)):
+        if queue.room < 1:
+            found.append(_none(memory_use(model, system, one, one.dp, held[i], precision=precision).reason()))
+        else:
+            found.append(_drain(queue, one, w, decode[i], carrying[i], str(names[i, 0])))
+    return tuple(found)
+
+
+def _each(value: Any, count: int) -> list[float]:
+    values: list[float] = np.broadcast_to(value, (count, 1)).ravel().tolist()
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """Requests of one replica: all, those of a full wave, waves, those left over; `feed` decode on full prompts."""
+
+    requests: float
+    room: float
+    feed: float
+    full: float
+    waves: int
+    rest: float
+    per_pass: float
+
+
+def _queue(requests: float, layout: Layout, w: Workload, room: float, chunk: float, most: float) -> _Queue:
+    ranks = float(layout.dp)
+    feed = w.osl / w.acceptance * chunk * ranks / w.miss
+    full = min(max(room, 1.0), most * ranks, requests, feed)
+    waves = math.floor(requests / full)
+    return _Queue(requests, room, feed, full, waves, requests - waves * full, chunk * ranks)
+
+
+def _drain(q: _Queue, layout: Layout, w: Workload, decode: Any, mixed: Any, binding: str) -> Saturated:
+    share = np.minimum(np.array([q.full, max(q.rest, 1.0)]) / q.feed, 1.0)
+    seconds = (1.0 - share) * decode + share * mixed
+    fill = q.full * w.miss / q.per_pass * float(mixed[0]) / 2.0
+    steps = w.osl / w.acceptance
+    total = steps * (q.waves * float(seconds[0]) + (float(seconds[1]) if q.rest >= 1 else 0.0)) + fill
+    rate = q.requests / total
+    tpot = float(seconds[0]) / w.acceptance
+    return Saturated(layout, q.full, rate, rate * w.osl, tpot, math.inf, float(share[0]), binding)
 
 
 def speeds(
