@@ -159,4 +159,5 @@ def test_one_run_that_cannot_be_solved_leaves_the_others_of_its_group():
     row = row_of(mode="aggregated", metric="tpot_ms", source_id="inferencex-dump")
     alone, odd, unknown = predictions([row, replace(row, isl=None), replace(row, concurrency=None)])
     assert alone.prediction == predict(row)
-    assert "lengths of a request" in odd.refusal.reason and "concurrency" in unknown.refusal.reason
+    assert "lengths of a request" in odd.refusal.reason
+    assert "concurrency" in unknown.refusal.reason

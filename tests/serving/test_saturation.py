@@ -16,6 +16,7 @@ from headway.physics.layout import Layout
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step
 from headway.serving.saturation import Window, drained, saturated, speeds
+from headway.serving.scheduler import Scheduler
 from headway.serving.two_pools import separate_loop
 from headway.serving.workload import Workload
 
@@ -54,7 +55,7 @@ def test_no_faster_than_decode_alone():
 
 def test_reserving_whole_requests_holds_fewer():
     work = Workload(1000, 8000)
-    loose, strict = (drained(*PLACE, work, 5000, whole_request=whole) for whole in (False, True))
+    loose, strict = (drained(*PLACE, work, 5000, scheduler=Scheduler(whole_request=whole)) for whole in (False, True))
     assert strict.batch < loose.batch
 
 

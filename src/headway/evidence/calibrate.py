@@ -20,13 +20,13 @@ import numpy as np
 
 from headway.evidence.fitting import Array, fit_positive, resampled
 from headway.evidence.measurements import Measurement, open_serving
-from headway.evidence.predict import KINDS, Answer, predictions
-from headway.evidence.report import score
+from headway.evidence.rate_fit import LEVELS, rate_curves, rate_intervals, with_overhead
 from headway.evidence.setups import Setup, setup_of
-from headway.facts.calibration import LAUNCH_FLOORS, Book, efficiency_for, engine_name, read_book
+from headway.facts.calibration import GRADES, LAUNCH_FLOORS, Book, efficiency_for, engine_name, read_book
 from headway.facts.catalog import packaged
-from headway.serving.closed_loop import Scheduler, settle
+from headway.serving.closed_loop import settle
 from headway.serving.pass_times import PassTimes, pass_times
+from headway.serving.scheduler import Scheduler
 from headway.serving.workload import Workload
 
 FLOORS: Final = (
@@ -47,7 +47,6 @@ _UNSEEN: Final[Mapping[str, float]] = MappingProxyType({"step_overhead": 1e-3, "
 _WAIT_PRIORS: Final = (0.03, 2e-6, 0.5)
 _DRAWS: Final = 12
 _PARTS: Final = ("decode", "mixed", "alone")
-_LEVELS: Final = (0.1, 0.9)
 _LAUNCHED: Final = tuple(name in LAUNCH_FLOORS for name in FLOORS)
 _DIGITS: Final = 4
 
@@ -236,7 +235,7 @@ def without_generation(rows: Sequence[Measurement], table: Book, prior: Array) -
 
 def _quantiles(residuals: Array) -> tuple[float, float]:
     """80% interval of ``log(measured / predicted)``."""
-    low, high = np.quantile(-residuals, _LEVELS)
+    low, high = np.quantile(-residuals, LEVELS)
     return float(low), float(high)
 
 
@@ -253,58 +252,29 @@ def errors(rows: Sequence[Measurement], runs: Sequence[Observed], table: Book, p
     }
 
 
-def rate_errors(rows: Sequence[Measurement], table: Book) -> dict[str, tuple[float, float]]:
-    """Intervals of throughput by grade: no constant is fitted on it, so every row of it is one left out.
-
-    A lesser grade is what remains when the row's own engine, or its own generation, has no constants. Rows that
-    their setup cannot explain, or of older software, would widen the interval by what it is not for.
-
-    Parameters
-    ----------
-    rows : sequence of Measurement
-    table : Book
-        With the constants just fitted, and intervals of time per output token.
-    """
-    asked = [row for row in rows if KINDS.get(row.metric) == "throughput"]
-    without: Mapping[str, Callable[[Answer], str]] = {
-        "calibrated chip and engine": lambda _: "",
-        "calibrated chip": lambda a: f"engine.{engine_name(a.row.engine)}",
-        "datasheet only": lambda a: f"generation.{_generation(a.row)}",
-    }
-    scored = score(predictions(asked, table=table))
-    known = [one.answer for one in scored if one.error is not None and not one.mark]
-    return {grade: _quantiles(_rate_residuals(known, table, scope)) for grade, scope in without.items()}
-
-
-def _generation(row: Measurement) -> str:
-    setup = setup_of(row)
-    return setup.system.chip.generation if isinstance(setup, Setup) else ""
-
-
-def _rate_residuals(known: Sequence[Answer], table: Book, scope: Callable[[Answer], str]) -> Array:
-    """``log(predicted / measured)`` of rows predicted without the scope that each one names."""
-    found: list[float] = []
-    for left in sorted({scope(a) for a in known}):
-        rest = {name: c for name, c in table.constants.items() if name != left}
-        mine = [a.row for a in known if scope(a) == left]
-        again = predictions(mine, table=replace(table, constants=rest))
-        found += [float(np.log(a.prediction.value / a.row.value)) for a in again if a.prediction is not None]
-    return np.asarray(found)
-
-
 def calibrate(rows: Sequence[Measurement] | None = None) -> str:
     """Fit everything and return the table as TOML text, the same for the same rows to the last byte."""
-    table = read_book(packaged("operators.toml").tables, packaged("operators.toml").tables.get("errors", {}))
+    operators = read_book(packaged("operators.toml").tables, packaged("operators.toml").tables.get("errors", {}))
     every = tuple(rows) if rows is not None else open_serving()
     trusted = [row for row in every if row.trust in TRUSTED]
-    runs, prior = observe(trusted, table), priors(table)
+    prior = priors(operators)
+    # Rates need floors and floors the host's time per sequence: each is fitted once more under the other.
+    first = fit(observe(trusted, operators), prior)
+    curves = rate_curves(every, _book(operators, first))
+    table = with_overhead(operators, curves.fitted(), *curves.interval())
+    runs = observe(trusted, table)
     best = fit(runs, prior)
     keys = np.asarray([run.key for run in runs])
     draws = [fit([runs[i] for i in resampled(keys, seed)], prior) for seed in range(_DRAWS)]
     left = errors(trusted, runs, table, prior)
-    tables = tomllib.loads(_toml(table, best, draws, left))
-    left["throughput"] = rate_errors(every, read_book(tables))
+    left["throughput"] = rate_intervals(every, _book(table, best, left), curves.without())
     return _toml(table, best, draws, left)
+
+
+def _book(table: Book, best: Fitted, left: Mapping[str, Any] = MappingProxyType({})) -> Book:
+    """The table with fitted constants, without their intervals; errors of time per output token where known."""
+    some = {"tpot": dict.fromkeys(GRADES, (0.0, 0.0)), **left}
+    return read_book(tomllib.loads(_toml(table, best, [best], some)))
 
 
 def _triple(value: float, low: float, high: float) -> str:
@@ -330,7 +300,7 @@ def _toml(table: Book, best: Fitted, draws: Sequence[Fitted], left: Mapping[str,
             own |= _engine_constants(ENGINES.index(engine), best, draws)
         kind, _, generation = scope.partition(".")
         if kind == "generation":
-            low, high = np.quantile([d.share for d in draws], _LEVELS)
+            low, high = np.quantile([d.share for d in draws], LEVELS)
             own["overlap"] = (best.share, low, high) if generation in OVERLAPPING else (1.0, 1.0, 1.0)
         lines += [f"{name} = {_triple(*triple)}" for name, triple in own.items()]
     for metric, grades in left.items():
@@ -343,7 +313,7 @@ def _engine_constants(i: int, best: Fitted, draws: Sequence[Fitted]) -> dict[str
     """Fitted constants of one engine with the 80% interval of a bootstrap over setups."""
     found = {}
     for names, part in ((FLOORS, "floors"), (WAITS, "waits")):
-        spread = np.quantile([getattr(d, part)[i] for d in draws], _LEVELS, axis=0)
+        spread = np.quantile([getattr(d, part)[i] for d in draws], LEVELS, axis=0)
         for j, name in enumerate(names):
             found[name] = (float(getattr(best, part)[i, j]), float(spread[0, j]), float(spread[1, j]))
     return found

@@ -25,7 +25,8 @@ from headway.facts.model import Model
 from headway.facts.precision import Precision
 from headway.physics.layout import Layout, check_layout
 from headway.physics.memory import largest_batch
-from headway.serving.closed_loop import closed_loop, scheduler_for
+from headway.serving.closed_loop import closed_loop
+from headway.serving.scheduler import scheduler_for
 from headway.serving.workload import Workload
 
 REQUEST_OVERHEAD: Final = "request_overhead"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from headway.evidence.stated import (
     MOST_SEQUENCES,
     PREFILL_TOKENS,
     WHOLE_REQUEST,
+    WHOLE_WINDOW,
     drafting,
     queued,
 )
@@ -32,6 +33,7 @@ from headway.physics.step import decode_step, prefill_step
 from headway.serving import closed_loop as loop
 from headway.serving.pass_times import static_batch
 from headway.serving.saturation import Window, drained_each, saturated, speeds
+from headway.serving.scheduler import Scheduler, scheduler_for
 from headway.serving.two_pools import separate_loop
 from headway.serving.workload import Workload
 
@@ -153,6 +155,13 @@ def _workload(row: Measurement, setup: Setup) -> Workload:
     return Workload(isl, osl, draft=draft, acceptance=kept)
 
 
+def _plan(setup: Setup, table: Book | None) -> Scheduler:
+    """How the setup's engine admits and mixes requests."""
+    engine = engine_name(setup.engine)
+    kept = {"whole_request": engine in WHOLE_REQUEST, "whole_window": engine in WHOLE_WINDOW}
+    return replace(scheduler_for(setup.engine, table), **kept)
+
+
 def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Iterator[Run | Refusal]:
     """Closed loops of users, spread evenly over replicas."""
     first = cases[0][1]
@@ -161,11 +170,11 @@ def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Itera
     layouts = [_pool(setup).layout for _, setup in known]
     users = [(setup.concurrency or 1.0) / _pool(setup).workers for _, setup in known]
     works = [_workload(row, setup) for row, setup in known]
-    plan = loop.scheduler_for(first.engine, table)
+    plan = _plan(first, table)
     found = loop.closed_loops(first.model, first.system, layouts, users, works, scheduler=plan, **opts) if known else ()
-    context = column([work.mean_context for work in works]) if known else 1.0
-    place = stacked(layouts) if known else Layout()
-    free = largest_batch(first.model, first.system, place, context, precision=first.precision)
+    held = column([plan.held(work.isl, work.osl) for work in works]) if known else 1.0
+    place, kept = stacked(layouts) if known else Layout(), plan.whole_window
+    free = largest_batch(first.model, first.system, place, held, precision=first.precision, whole_window=kept)
     rooms = iter(np.broadcast_to(free, (len(known) or 1, 1)).ravel().tolist())
     results = iter(zip(found, works, users, strict=True))
     for row, setup in cases:
@@ -215,7 +224,7 @@ def _separate(row: Measurement, setup: Setup, eff: Efficiency, table: Book | Non
         pool.workers,
         setup.concurrency,
         _workload(row, setup),
-        scheduler=loop.scheduler_for(setup.engine, table),
+        scheduler=_plan(setup, table),
         precision=setup.precision,
         efficiency=eff,
     )
@@ -228,7 +237,7 @@ def _separate(row: Measurement, setup: Setup, eff: Efficiency, table: Book | Non
     return Run(values, found.binding, found.decoding, found.prefill_share)
 
 
-def _offline(cases: Sequence[Case], eff: Efficiency, _table: Book | None) -> Iterator[Run | Refusal]:
+def _offline(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Iterator[Run | Refusal]:
     """Requests queued at once; the batch is what memory and the engine allow."""
     first = cases[0][1]
     engine = engine_name(first.engine) or ""
@@ -241,8 +250,7 @@ def _offline(cases: Sequence[Case], eff: Efficiency, _table: Book | None) -> Ite
         [pool.layout for pool in pools],
         works,
         [requests / pool.workers for requests, pool in zip(queues, pools, strict=True)],
-        most=MOST_SEQUENCES.get(engine, math.inf),
-        whole_request=engine in WHOLE_REQUEST,
+        scheduler=replace(_plan(first, table), most=MOST_SEQUENCES.get(engine, math.inf)),
         precision=first.precision,
         efficiency=eff,
     )
@@ -353,9 +361,10 @@ def _mlperf(row: Measurement, setup: Setup, eff: Efficiency, _table: Book | None
     isl, osl = setup.isl or data.isl, setup.osl or data.osl
     choices = [setup.decode.layout] if setup.decode is not None else replicas(setup)
     work = Workload(isl, osl, ttft=ttft, tpot=tpot)
+    plan = Scheduler(most=MLPERF_SEQUENCES)
     window = Window(MLPERF_SECONDS, data.samples / setup.n_gpus, max(data.longest, osl))
     opts: dict[str, Any] = {"precision": setup.precision, "efficiency": eff}
-    found = saturated(setup.model, setup.system, choices, work, most=MLPERF_SEQUENCES, window=window, **opts)
+    found = saturated(setup.model, setup.system, choices, work, scheduler=plan, window=window, **opts)
     if found.layout is None:
         return Refusal(f"no replica: {found.reason}")
     total = found.tokens_per_second_per_chip * setup.n_gpus

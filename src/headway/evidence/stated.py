@@ -120,6 +120,10 @@ MOST_SEQUENCES: Final[Mapping[str, float]] = MappingProxyType({"trtllm": 2048.0,
 #: documentation, useful runtime options).
 WHOLE_REQUEST: Final = frozenset({"trtllm"})
 
+#: TensorRT-LLM's cache keeps all tokens in layers with an attention window unless ``max_attention_window`` is set,
+#: which is not its default (``KvCacheConfig``, TensorRT-LLM documentation); the sources do not name it.
+WHOLE_WINDOW: Final = frozenset({"trtllm"})
+
 #: Share of drafted tokens kept at each place, where a source does not say: DeepSeek-V3, arXiv 2412.19437, 85 to 90%.
 KEPT: Final = 0.85
 

@@ -51,6 +51,7 @@ MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "relay_latency": ("s", "added floor of an all-to-all that sends one copy to each domain and spreads it there"),
         "layer_overhead": ("s", "time per layer that no operator accounts for"),
         "step_overhead": ("s", "host, scheduling and sampling per step"),
+        "sequence_overhead": ("s", "host time per step for each sequence that a data rank decodes"),
         "request_overhead": ("s", "time from request to the first pass that no queue accounts for"),
         "token_overhead": ("s", "host time per prompt token: tokenising, block tables, copies"),
         "queueing": ("1", "weight of the prompts found ahead on arrival"),

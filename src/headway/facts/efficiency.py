@@ -25,6 +25,7 @@ _FLOORS = (
     "relay_latency",
     "layer_overhead",
     "step_overhead",
+    "sequence_overhead",
     "serial",
     "softmax_flops",
     "half_length",
@@ -66,6 +67,8 @@ class Efficiency:
         Added floor of an all-to-all that sends one copy to each domain and lets its links spread it [s].
     layer_overhead, step_overhead : float
         What no operator accounts for: gaps per layer; host, scheduling and sampling per step [s].
+    sequence_overhead : float
+        Host time of a pass for each sequence that a data rank decodes: scheduling, sampling, detokenising [s].
     serial : float
         Seconds per element of the reduction that one block walks alone [s].
     softmax_flops : float
@@ -105,6 +108,7 @@ class Efficiency:
     relay_latency: float = 0.0
     layer_overhead: float = 0.0
     step_overhead: float = 0.0
+    sequence_overhead: float = 0.0
     serial: float = 0.0
     softmax_flops: float = 0.0
     half_length: float = 0.0

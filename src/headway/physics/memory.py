@@ -6,7 +6,7 @@ holds fewer layers but as many more sequences in flight: the cache per chip does
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def _share_experts(layout: Layout) -> None:
         raise LayoutError("ep", int(ranks[over][0]), f"at most the {most} chips of a stage (tp x cp x dp)", str(most))
 
 
-def _stage_kv(model: Model, layout: Layout, sequences: Any, context: Any, kv: str) -> Any:
+def _stage_kv(model: Model, layout: Layout, sequences: Any, context: Any, kv: str, whole_window: bool) -> Any:
     """Bytes of cache on one chip for `sequences` of its data rank, all stages full of micro-batches."""
     found: Any = 0.0
     for group in model.layers:
@@ -81,6 +81,8 @@ def _stage_kv(model: Model, layout: Layout, sequences: Any, context: Any, kv: st
         if a is None:
             continue
         shape = cache_shape(a, group.count, kv)
+        if whole_window:
+            shape = replace(shape, span=float("inf"))
         grown = (shape.stored(context) - group.count * shape.state) / layout.cp
         found = found + (grown + group.count * shape.state) / cache_ways(a, layout.tp)
     share = np.ceil(model.n_layers / np.asarray(layout.pp)) / model.n_layers
@@ -138,6 +140,7 @@ def memory_use(
     new_tokens: ArrayLike = 1.0,
     precision: Precision | None = None,
     reserve: float = RUNTIME_RESERVE,
+    whole_window: bool = False,
 ) -> MemoryUse:
     """Memory of the fullest chip for `batch` sequences of `context` tokens in each forward pass.
 
@@ -151,6 +154,8 @@ def memory_use(
         Tokens that one data rank multiplies in one pass [token] (the chunk of a prefill).
     reserve : float
         Memory that the runtime keeps [B].
+    whole_window : bool
+        Whether layers with an attention window keep what has left it.
 
     Raises
     ------
@@ -173,7 +178,7 @@ def memory_use(
     not_negative("reserve", reserve, "B")
     formats = precision or model.precision
     weights = _stage_weights(model, layout, formats)
-    return _use(model, system, layout, batch, context, new_tokens, formats, reserve, weights)
+    return _use(model, system, layout, batch, context, new_tokens, formats, reserve, weights, whole_window)
 
 
 def _use(
@@ -186,10 +191,11 @@ def _use(
     formats: Precision,
     reserve: float,
     weights: Any,
+    whole_window: bool,
 ) -> MemoryUse:
     """Memory with the weights known, which do not depend on the load."""
     sequences = np.ceil(np.asarray(batch, dtype=float) / layout.dp)
-    kv = _stage_kv(model, layout, sequences, np.asarray(context, dtype=float), formats.kv)
+    kv = _stage_kv(model, layout, sequences, np.asarray(context, dtype=float), formats.kv, whole_window)
     act = number_format(formats.activation).bytes
     rows = np.maximum(sequences, np.asarray(new_tokens, dtype=float))
     logits = sequences * (model.vocab * 4.0) / np.multiply(layout.tp, layout.cp)
@@ -206,6 +212,7 @@ def largest_batch(
     new_tokens: ArrayLike = 1.0,
     precision: Precision | None = None,
     reserve: float = RUNTIME_RESERVE,
+    whole_window: bool = False,
 ) -> Any:
     """Most sequences per forward pass that leave room on every chip [1]; 0 where even one does not fit.
 
@@ -230,8 +237,8 @@ def largest_batch(
     room: Any = np.inf
     # One line each: a width of at least one row, and no width but the sequences.
     for rows in (np.maximum(not_negative("new_tokens", new_tokens, "token"), 1.0), 0.0):
-        none = _use(model, system, layout, 0.0, context, rows, formats, reserve, weights)
-        one = _use(model, system, layout, layout.dp, context, rows, formats, reserve, weights)
+        none = _use(model, system, layout, 0.0, context, rows, formats, reserve, weights, whole_window)
+        one = _use(model, system, layout, layout.dp, context, rows, formats, reserve, weights, whole_window)
         room = np.minimum(room, np.floor((none.capacity - none.total) / (one.total - none.total)))
     found = np.maximum(room, 0.0) * layout.dp
     return found if np.ndim(found) else float(found)

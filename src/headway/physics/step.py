@@ -109,7 +109,7 @@ def where_time_goes(operators: tuple[Operator, ...]) -> Any:
     return np.asarray(list(sums), dtype=str)[np.argmax(stacked, axis=0)]
 
 
-def pass_seconds(operators: tuple[Operator, ...], micro_batches: Any, overhead: float) -> Any:
+def pass_seconds(operators: tuple[Operator, ...], micro_batches: Any, overhead: Any) -> Any:
     """Seconds of a pass: device and collectives add up, or overlap between two half batches.
 
     >>> none = np.zeros(())
@@ -220,7 +220,7 @@ def decode_step(
     work = Work(sequences=rank, context=c, queries=q, tokens=b * q / halves)
     operators = forward(model, machine, layout, work, precision or model.precision)
     operators += _drafting(model, operators, draft)
-    seconds = _scalar(pass_seconds(operators, layout.micro_batches, machine.efficiency.step_overhead))
+    seconds = _scalar(pass_seconds(operators, layout.micro_batches, _host(machine, b, layout)))
     return Step(
         seconds,
         advanced,
@@ -232,6 +232,12 @@ def decode_step(
         ("uniform routing of experts", "collectives do not overlap with compute unless two micro-batches do"),
         model.sources + machine.efficiency.sources,
     )
+
+
+def _host(machine: Machine, batch: Any, layout: Layout) -> Any:
+    """Host time of a pass that no kernel hides: a fixed part, and one for each sequence of a data rank [s]."""
+    eff = machine.efficiency
+    return eff.step_overhead + (eff.sequence_overhead * batch / layout.dp if eff.sequence_overhead else 0.0)
 
 
 def _drafting(model: Model, operators: tuple[Operator, ...], draft: ArrayLike) -> tuple[Operator, ...]:
@@ -357,7 +363,7 @@ def mixed_step(
     )
     operators = forward(model, machine, layout, work, precision or model.precision)
     operators += _drafting(model, operators, draft)
-    seconds = _scalar(pass_seconds(operators, layout.micro_batches, machine.efficiency.step_overhead))
+    seconds = _scalar(pass_seconds(operators, layout.micro_batches, _host(machine, b, layout)))
     return Step(
         seconds,
         b * np.asarray(layout.pp),

@@ -15,72 +15,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from headway.facts.calibration import Book, book, engine_name
-from headway.facts.check import fraction, not_negative, positive
 from headway.facts.efficiency import Efficiency
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import Precision
 from headway.physics.layout import Layout
 from headway.serving.pass_times import PassTimes, pass_times
+from headway.serving.scheduler import Scheduler
 from headway.serving.workload import Workload
 
 _ROUNDS = 80
 _CLOSE = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Scheduler:
-    """How an engine mixes prefill and decode.
-
-    Parameters
-    ----------
-    chunk : float
-        Tokens that one pass may carry on one data rank [token].
-    burst : float
-        Share of a run's requests that arrive at its start, all at once [1]: one over the requests per user.
-    queueing : float
-        Weight of the prompts found ahead on arrival [1]: 1 for memoryless arrivals, 0 for arrivals that never collide.
-    request_overhead, token_overhead : float
-        Time of a request, and of each of its prompt tokens, that no pass accounts for [s].
-    """
-
-    chunk: float = 8192.0
-    burst: float = 0.1
-    queueing: float = 0.5
-    request_overhead: float = 0.0
-    token_overhead: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse a chunk that is not positive and weights below zero."""
-        positive("chunk", self.chunk, "token")
-        fraction("burst", self.burst)
-        for name in ("queueing", "request_overhead", "token_overhead"):
-            not_negative(name, getattr(self, name))
-
-
-def scheduler_for(engine: str | None = None, table: Book | None = None) -> Scheduler:
-    """How an engine schedules and what its requests wait for, from the table of constants.
-
-    Parameters
-    ----------
-    engine : str, optional
-        Any spelling of a calibrated engine; the median of all where not given or not known.
-    table : Book, optional
-        The packaged table where not given.
-
-    Examples
-    --------
-    >>> 0 < scheduler_for("vLLM").request_overhead < 1
-    True
-    """
-    values = (table or book()).values("engine", engine_name(engine))
-    known = ("queueing", "request_overhead", "token_overhead")
-    return replace(Scheduler(), **{name: values[name] for name in known if name in values})
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +150,7 @@ def closed_loops(
     True
     """
     plan = scheduler or Scheduler()
-    every = pass_times(model, system, layouts, users, workloads, plan.chunk, precision=precision, efficiency=efficiency)
+    every = pass_times(model, system, layouts, users, workloads, plan, precision=precision, efficiency=efficiency)
     return tuple(map(_loop, every, layouts, users, workloads, itertools.repeat(plan)))
 
 

@@ -22,6 +22,7 @@ from headway.facts.precision import Precision
 from headway.physics.layout import Layout, check_layout, column, stacked
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step, mixed_step, prefill_step
+from headway.serving.scheduler import Scheduler
 from headway.serving.workload import Workload
 
 _GRID = 24
@@ -93,7 +94,7 @@ def pass_times(
     layouts: Sequence[Layout],
     users: Sequence[float],
     workloads: Sequence[Workload],
-    chunk: float = 8192.0,
+    scheduler: Scheduler | None = None,
     *,
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
@@ -104,8 +105,8 @@ def pass_times(
     ----------
     layouts, users, workloads : sequences of one length
         Of each worker: layout with scalar degrees, requests in flight [1], lengths.
-    chunk : float
-        Tokens that one pass may carry on one data rank [token].
+    scheduler : Scheduler, optional
+        Tokens of a pass, and memory kept for a request.
 
     Raises
     ------
@@ -126,6 +127,8 @@ def pass_times(
     [True, True]
     """
     positive("users", users)
+    plan = scheduler or Scheduler()
+    chunk = plan.chunk
     place = check_layout(model, stacked(layouts))
     grids = [_grid(most, int(one.dp)) for most, one in zip(users, layouts, strict=True)]
     longest = max(grid.size for grid in grids)
@@ -141,7 +144,10 @@ def pass_times(
     mixed = mixed_step(model, system, place, batch, context, 1.0, new, before, draft=draft, **opts)
     alone = prefill_step(model, system, place, place.dp, new, before, **opts)
     rows = column([min(chunk, w.miss) for w in workloads])
-    room = largest_batch(model, system, place, context, new_tokens=rows, precision=precision)
+    held = column([plan.held(w.isl, w.osl) for w in workloads])
+    room = largest_batch(
+        model, system, place, held, new_tokens=rows, precision=precision, whole_window=plan.whole_window
+    )
     decode, carrying, names = (np.broadcast_to(v, batch.shape) for v in (step.seconds, mixed.seconds, step.binding))
     lone, space = (np.broadcast_to(v, (len(grids), 1)).ravel().tolist() for v in (alone.seconds, room))
     return tuple(

@@ -27,6 +27,7 @@ from headway.facts.precision import Precision
 from headway.physics.layout import Layout, check_layout, column, stacked
 from headway.physics.memory import largest_batch, memory_use
 from headway.physics.step import decode_step, mixed_step
+from headway.serving.scheduler import Scheduler
 from headway.serving.workload import Workload
 
 _LOADS = 24
@@ -111,9 +112,7 @@ def saturated(
     layouts: Sequence[Layout],
     workload: Workload,
     *,
-    chunk: float = 8192.0,
-    most: float = math.inf,
-    whole_request: bool = False,
+    scheduler: Scheduler | None = None,
     window: Window | None = None,
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
@@ -127,12 +126,8 @@ def saturated(
     workload : Workload
         Where it limits TTFT or TPOT, arrivals are taken as Poisson: the limits hold at their 99th percentile and
         memory at that of the number in the system.
-    chunk : float
-        Prompt tokens that one pass may carry on one data rank [token].
-    most : float
-        Sequences that one data rank may decode at a time [1].
-    whole_request : bool
-        Whether a request's memory is reserved to its end when it starts, or taken as it grows.
+    scheduler : Scheduler, optional
+        Tokens of a pass, sequences of a rank, and memory kept for a request.
     window : Window, optional
         The run that is timed, where its tail counts; endless where not given.
 
@@ -154,7 +149,8 @@ def saturated(
     >>> idle.tpot <= 0.02 and idle.tokens_per_second_per_chip <= busy.tokens_per_second_per_chip
     True
     """
-    positive("chunk", chunk, "token")
+    plan = scheduler or Scheduler()
+    chunk = plan.chunk
     if not layouts:
         raise RangeError("layouts", "none", "at least one layout")
     # One row per layout, one column per load: every pass time of the search in two calls.
@@ -162,17 +158,18 @@ def saturated(
         model, Layout(**{n: np.array([[getattr(one, n)] for one in layouts]) for n in ("tp", "ep", "dp", "pp", "cp")})
     )
     opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
-    held = workload.isl + workload.osl if whole_request else workload.mean_context
+    held, carried = plan.held(workload.isl, workload.osl), min(chunk, workload.miss)
+    kept: dict[str, Any] = {"precision": precision, "whole_window": plan.whole_window}
     room = np.minimum(
-        largest_batch(model, system, stack, held, new_tokens=min(chunk, workload.miss), precision=precision),
-        most * np.asarray(stack.dp, dtype=float),
+        largest_batch(model, system, stack, held, new_tokens=carried, **kept),
+        plan.most * np.asarray(stack.dp, dtype=float),
     )
     limited = math.isfinite(workload.tpot) or math.isfinite(workload.ttft)
     if limited:
         # Mean load whose 99th percentile fills the memory.
         room = (np.sqrt(np.maximum(_NINETY_NINE**2 + 4.0 * room, 0.0)) / 2.0 - _NINETY_NINE / 2.0) ** 2
     if not np.any(room >= 1):
-        use = memory_use(model, system, layouts[-1], layouts[-1].dp, held, precision=precision)
+        use = memory_use(model, system, layouts[-1], layouts[-1].dp, held, **kept)
         return _none(use.reason() or "no layout holds one request on each rank")
     feed = workload.osl / workload.acceptance * chunk * np.asarray(stack.dp, dtype=float) / workload.miss
     top = np.maximum(np.minimum(room, feed), 1.0)
@@ -187,7 +184,7 @@ def saturated(
         loads,
         workload.mean_context,
         max(chunk / workload.miss, 1.0),
-        min(chunk, workload.miss),
+        carried,
         max(workload.miss - chunk, 0.0) / 2.0 + workload.cached,
         draft=workload.draft,
         **opts,
@@ -234,9 +231,7 @@ def drained(
     workload: Workload,
     requests: float,
     *,
-    chunk: float = 8192.0,
-    most: float = math.inf,
-    whole_request: bool = False,
+    scheduler: Scheduler | None = None,
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
 ) -> Saturated:
@@ -249,7 +244,7 @@ def drained(
     ----------
     requests : float
         Requests queued at the start, for this replica [1].
-    chunk, most, whole_request
+    scheduler
         As in :func:`saturated`.
 
     Examples
@@ -267,9 +262,7 @@ def drained(
         [layout],
         [workload],
         [requests],
-        chunk=chunk,
-        most=most,
-        whole_request=whole_request,
+        scheduler=scheduler,
         precision=precision,
         efficiency=efficiency,
     )[0]
@@ -282,9 +275,7 @@ def drained_each(
     workloads: Sequence[Workload],
     requests: Sequence[float],
     *,
-    chunk: float = 8192.0,
-    most: float = math.inf,
-    whole_request: bool = False,
+    scheduler: Scheduler | None = None,
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
 ) -> tuple[Saturated, ...]:
@@ -294,7 +285,7 @@ def drained_each(
     ----------
     layouts, workloads, requests : sequences of one length
         Of each replica; scalar degrees.
-    chunk, most, whole_request
+    scheduler
         As in :func:`saturated`, of all of them.
 
     Examples
@@ -307,12 +298,15 @@ def drained_each(
     True
     """
     positive("requests", requests)
+    plan = scheduler or Scheduler()
+    chunk = plan.chunk
     place = check_layout(model, stacked(layouts))
-    held = [w.isl + w.osl if whole_request else w.mean_context for w in workloads]
+    held = [plan.held(w.isl, w.osl) for w in workloads]
+    fit: dict[str, Any] = {"precision": precision, "whole_window": plan.whole_window}
     carried = [min(chunk, w.miss) for w in workloads]
-    free = largest_batch(model, system, place, column(held), new_tokens=column(carried), precision=precision)
+    free = largest_batch(model, system, place, column(held), new_tokens=column(carried), **fit)
     queues = tuple(
-        _queue(float(r), one, w, room, chunk, most)
+        _queue(float(r), one, w, room, plan)
         for r, one, w, room in zip(requests, layouts, workloads, _each(free, len(layouts)), strict=True)
     )
     batches = np.array([[queue.full, max(queue.rest, 1.0)] for queue in queues])
@@ -327,7 +321,7 @@ def drained_each(
     found = []
     for i, (queue, one, w) in enumerate(zip(queues, layouts, workloads, strict=True)):
         if queue.room < 1:
-            found.append(_none(memory_use(model, system, one, one.dp, held[i], precision=precision).reason()))
+            found.append(_none(memory_use(model, system, one, one.dp, held[i], **fit).reason()))
         else:
             found.append(_drain(queue, one, w, decode[i], carrying[i], str(names[i, 0])))
     return tuple(found)
@@ -351,10 +345,10 @@ class _Queue:
     per_pass: float
 
 
-def _queue(requests: float, layout: Layout, w: Workload, room: float, chunk: float, most: float) -> _Queue:
-    ranks = float(layout.dp)
+def _queue(requests: float, layout: Layout, w: Workload, room: float, plan: Scheduler) -> _Queue:
+    ranks, chunk = float(layout.dp), plan.chunk
     feed = w.osl / w.acceptance * chunk * ranks / w.miss
-    full = min(max(room, 1.0), most * ranks, requests, feed)
+    full = min(max(room, 1.0), plan.most * ranks, requests, feed)
     waves = math.floor(requests / full)
     return _Queue(requests, room, feed, full, waves, requests - waves * full, chunk * ranks)
 

@@ -25,7 +25,8 @@ from headway.facts.precision import Precision
 from headway.physics.layout import Layout, check_layout
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step, prefill_step
-from headway.serving.closed_loop import ClosedLoop, Scheduler
+from headway.serving.closed_loop import ClosedLoop
+from headway.serving.scheduler import Scheduler
 from headway.serving.workload import Workload
 
 _ROUNDS = 60
@@ -83,7 +84,8 @@ def separate_loop(
     alone = alone + host
     capacity = prefill_workers / service
     steps = max(workload.osl - 1, 1) / workload.acceptance
-    room = float(largest_batch(model, system, decode, workload.mean_context, precision=precision))
+    held = plan.held(workload.isl, workload.osl)
+    room = float(largest_batch(model, system, decode, held, precision=precision, whole_window=plan.whole_window))
     grid = np.geomspace(1.0, max(min(users / decode_workers, room), 1.0), _GRID)
     step = decode_step(
         model, system, decode, grid, workload.mean_context, draft=workload.draft, acceptance=workload.acceptance, **opts
