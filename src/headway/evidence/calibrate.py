@@ -20,7 +20,7 @@ import numpy as np
 
 from headway.evidence.fitting import Array, fit_positive, resampled
 from headway.evidence.measurements import Measurement, open_serving
-from headway.evidence.rate_fit import LEVELS, rate_curves, rate_intervals, with_overhead
+from headway.evidence.rate_fit import LEVELS, full_intervals, rate_curves, with_overhead
 from headway.evidence.setups import Setup, setup_of
 from headway.facts.calibration import GRADES, LAUNCH_FLOORS, Book, efficiency_for, engine_name, read_book
 from headway.facts.catalog import packaged
@@ -93,7 +93,7 @@ class Observed:
         decode, mixed, alone = self.counts @ (floors * np.where(_LAUNCHED, share, 1.0) if self.overlaps else floors)
         t = self.times
         times = replace(t, decode=t.decode + decode, mixed=t.mixed + mixed, alone=t.alone + float(alone))
-        plan = Scheduler(request_overhead=waits[0], token_overhead=waits[1], queueing=waits[2])
+        plan = Scheduler(request_overhead=waits[0], token_overhead=waits[1], queueing=min(waits[2], 1.0))
         found = settle(times, self.users, self.work, plan)
         return found.tpot, found.ttft
 
@@ -267,7 +267,11 @@ def calibrate(rows: Sequence[Measurement] | None = None) -> str:
     keys = np.asarray([run.key for run in runs])
     draws = [fit([runs[i] for i in resampled(keys, seed)], prior) for seed in range(_DRAWS)]
     left = errors(trusted, runs, table, prior)
-    left["throughput"] = rate_intervals(every, _book(table, best, left), curves.without())
+    fitted, without = _book(table, best, left), curves.without()
+    left["throughput"] = full_intervals(every, "throughput", fitted, without)
+    old = full_intervals(every, "latency", fitted, without)
+    # All batches that start and end together are of old software: today's is somewhere from there to the prediction.
+    left["latency"] = {grade: (min(low, left["tpot"][grade][0]), high) for grade, (low, high) in old.items()}
     return _toml(table, best, draws, left)
 
 

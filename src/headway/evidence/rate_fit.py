@@ -1,8 +1,10 @@
 """What throughput shows: the host's time per sequence, and how far a predicted rate may be off.
 
 A pass of thousands of sequences also takes its host time for each of them: scheduling, sampling, detokenising. Loops
-of a few users do not show it. One constant for all engines is fitted on runs that queue all requests at once; how it
-does on a source that it was not fitted on is the test of it, and intervals of throughput are taken that way too.
+of a few users do not show it, and runs that queue all requests at once do. Those of the open set are TensorRT-LLM's,
+so its constant alone is fitted; vLLM's measured servers (``tests/simulation``) show none at 128 sequences: it prepares
+one pass while the last one runs. How the constant does on a source that it was not fitted on is the test of it, and
+intervals of throughput are taken that way too.
 """
 
 from __future__ import annotations
@@ -17,11 +19,13 @@ import numpy as np
 from headway.evidence.fitting import Array, huber, resampled
 from headway.evidence.measurements import Measurement
 from headway.evidence.predict import KINDS, Answer, predictions
-from headway.evidence.report import score
+from headway.evidence.report import UNEXPLAINED, score
 from headway.evidence.setups import Setup, setup_of
 from headway.facts.calibration import Book, Constant, engine_name, grade_of
 
 NAME: Final = "sequence_overhead"
+#: The engine whose full batches are measured.
+SHOWN_BY: Final = "trtllm"
 LEVELS: Final = (0.1, 0.9)
 #: Runs without users to wait for: a batch is full from start to end.
 _FULL: Final = ("offline", "mlperf-offline")
@@ -33,15 +37,19 @@ _DRAWS: Final = 100
 
 
 def with_overhead(table: Book, seconds: float, low: float | None = None, high: float | None = None) -> Book:
-    """The table with a host time per sequence [s].
+    """The table with a host time per sequence [s] for the engine that shows it; none for the others.
 
     >>> from headway.facts.calibration import book
-    >>> with_overhead(book(), 1e-5).constants["shared"]["sequence_overhead"].value
-    1e-05
+    >>> shown = with_overhead(book(), 1e-5)
+    >>> [shown.values("engine", name)["sequence_overhead"] for name in ("trtllm", "vllm")]
+    [1e-05, 0.0]
     """
     least, most = (seconds if end is None else end for end in (low, high))
-    shared = {**table.constants["shared"], NAME: Constant(NAME, seconds, least, most)}
-    return replace(table, constants=MappingProxyType({**table.constants, "shared": MappingProxyType(shared)}))
+    scopes = dict(table.constants)
+    for engine in table.names("engine"):
+        own = Constant(NAME, seconds, least, most) if engine == SHOWN_BY else Constant(NAME, 0.0, 0.0, most)
+        scopes[f"engine.{engine}"] = MappingProxyType({**scopes[f"engine.{engine}"], NAME: own})
+    return replace(table, constants=MappingProxyType(scopes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +108,42 @@ def rate_curves(rows: Sequence[Measurement], table: Book) -> RateCurves:
 
 def _known(row: Measurement) -> bool:
     setup = setup_of(row)
-    return isinstance(setup, Setup) and grade_of(setup.system, setup.engine) != "datasheet only"
+    shown = engine_name(row.engine) == SHOWN_BY
+    return shown and isinstance(setup, Setup) and grade_of(setup.system, setup.engine) != "datasheet only"
 
 
 def _errors(answers: Sequence[Answer]) -> list[float]:
     return [float("nan") if a.prediction is None else float(np.log(a.prediction.value / a.row.value)) for a in answers]
 
 
-def rate_intervals(
-    rows: Sequence[Measurement], table: Book, without: Mapping[str, float]
+def full_intervals(
+    rows: Sequence[Measurement], kind: str, table: Book, without: Mapping[str, float]
 ) -> dict[str, tuple[float, float]]:
-    """80% intervals of throughput by grade, every source under a host time that was fitted without it.
+    """80% intervals of full batches by grade, every source under a host time that was fitted without it.
 
     A lesser grade is what remains when the row's own engine, or its own generation, has no constants. Rows that
-    their setup cannot explain, or of older software, would widen the interval by what it is not for.
+    their setup cannot explain would widen the interval by what it is not for, and so would those of older software
+    where there are others.
 
     Parameters
     ----------
     rows : sequence of Measurement
+    kind : str
+        Kind of metric: ``"throughput"``, or ``"latency"`` of a batch that starts and ends together.
     table : Book
         With the constants just fitted, and intervals of time per output token.
     without : mapping of str to float
         Host time per sequence fitted without each source [s].
     """
-    asked = [row for row in rows if KINDS.get(row.metric) == "throughput"]
+    asked = [row for row in rows if KINDS.get(row.metric) == kind]
     scopes: Mapping[str, Callable[[Measurement], str]] = {
         "calibrated chip and engine": lambda _: "",
         "calibrated chip": lambda row: f"engine.{engine_name(row.engine)}",
         "datasheet only": lambda row: f"generation.{_generation(row)}",
     }
     scored = score(predictions(asked, table=table))
-    known = [one.row for one in scored if one.error is not None and not one.mark]
+    sound = [one for one in scored if one.error is not None and one.mark != UNEXPLAINED]
+    known = [one.row for one in sound if not one.mark] or [one.row for one in sound]
     return {grade: _interval(known, table, without, scope) for grade, scope in scopes.items()}
 
 

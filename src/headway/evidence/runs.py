@@ -292,7 +292,10 @@ def _prefill_rate(row: Measurement, setup: Setup, eff: Efficiency, _table: Book 
         if row.source_id != "deepseek-day6":
             return Refusal("the source does not state the input length", missing=True)
         hit, isl = day.cache_hit, float(day.isl)
-        assumed += (f"{isl:,.0f} tokens in, {hit:.1%} of them in the cache, from the day's totals",)
+        assumed += (
+            f"{isl:,.0f} tokens in, {hit:.1%} of them in the cache, from the day's totals",
+            "nodes always full; the day averages over every second held, its utilisation is not published",
+        )
     new = isl * (1.0 - hit)
     prompts = tokens / new * float(pool.layout.stage_chips)
     step = prefill_step(

@@ -41,10 +41,11 @@ class Scheduler:
     whole_window: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a chunk that is not positive and weights below zero."""
+        """Refuse a chunk that is not positive, weights outside 0 to 1 and times below zero."""
         positive("chunk", self.chunk, "token")
         fraction("burst", self.burst)
-        for name in ("queueing", "request_overhead", "token_overhead"):
+        fraction("queueing", self.queueing)
+        for name in ("request_overhead", "token_overhead"):
             not_negative(name, getattr(self, name))
         if self.most != math.inf:
             positive("most", self.most)
@@ -77,7 +78,8 @@ def scheduler_for(engine: str | None = None, table: Book | None = None) -> Sched
     usual = Scheduler()
     return replace(
         usual,
-        queueing=values.get("queueing", usual.queueing),
+        # More than all that the arrival theorem lets a request find would make a busy loop starve itself.
+        queueing=min(values.get("queueing", usual.queueing), 1.0),
         request_overhead=values.get("request_overhead", usual.request_overhead),
         token_overhead=values.get("token_overhead", usual.token_overhead),
     )
