@@ -36,6 +36,10 @@ DEVICES = {
     "Google TPU v6e": "tpu-v6e-pod",
     "AMD MI300X": "mi300x-8",
     "8 x H100 SXM": "hgx-h100",
+    "A100-SXM4-40GB": "hgx-a100-40gb",
+    "NVIDIA L40S": "l40s-8",
+    "Intel Gaudi 3": "gaudi3-8",
+    "NVIDIA RTX PRO 6000": "rtx-pro-6000-8",
 }
 
 
@@ -84,7 +88,7 @@ def test_a_device_as_people_write_it(name: str, found: str) -> None:
     assert system(name).name == found
 
 
-@pytest.mark.parametrize("name", ["A100-SXM4-40GB", "NVIDIA H100 NVL 94GB", "H20-141GB"])
+@pytest.mark.parametrize("name", ["A100-SXM4-96GB", "NVIDIA H100 NVL 94GB", "H20-141GB"])
 def test_another_memory_is_another_device(name: str) -> None:
     with pytest.raises(UnknownNameError):
         system(name)

@@ -51,6 +51,25 @@ class ModelName:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceName:
+    """A device's name, taken apart.
+
+    Parameters
+    ----------
+    whole : str
+        Without its maker, with the memory that it states.
+    bare : str
+        Without that memory.
+    memory_gb : float or None
+        The memory [GB].
+    """
+
+    whole: str
+    bare: str
+    memory_gb: float | None
+
+
 def plain_name(name: str) -> str:
     """A name in lower case, with hyphens for blanks and underscores.
 
@@ -90,18 +109,20 @@ def model_name(name: str) -> ModelName:
     return ModelName("".join(kept), label)
 
 
-def device_name(name: str) -> tuple[str, float | None]:
-    """The name of a device without its maker, and the memory that the name states [GB].
+def device_name(name: str) -> DeviceName:
+    """Take the name of a device apart.
 
     Examples
     --------
-    >>> device_name("NVIDIA H100 80GB HBM3"), device_name("h200_sxm"), device_name("A100-SXM4-40GB")
-    (('h100', 80.0), ('h200-sxm', None), ('a100-sxm', 40.0))
-    >>> device_name("TPU v6e (Trillium)")
-    ('tpu-v6e', None)
+    >>> device_name("NVIDIA H100 80GB HBM3")
+    DeviceName(whole='h100-80gb', bare='h100', memory_gb=80.0)
+    >>> device_name("A100-SXM4-40GB").whole, device_name("TPU v6e (Trillium)").bare
+    ('a100-sxm-40gb', 'tpu-v6e')
     """
     found = plain_name(re.sub(r"\([^()]*\)\s*$", "", name, flags=re.ASCII))
     found = _MAKER.sub("", found, count=1)
     found = re.sub(r"-sxm[0-9]\b", "-sxm", found, flags=re.ASCII)
     sized = _MEMORY.fullmatch(found)
-    return (sized[1], float(sized[2])) if sized else (found, None)
+    if sized is None:
+        return DeviceName(found, found, None)
+    return DeviceName(f"{sized[1]}-{sized[2]}gb", sized[1], float(sized[2]))

@@ -232,15 +232,16 @@ def chip(name: str) -> Chip:
     >>> h100.name, h100.hbm_bandwidth, h100.flops["bf16"]
     ('h100-sxm', 3350000000000.0, 989000000000000.0)
     """
-    key, memory = device_name(str(name))
+    known = _aliases("chip")
+    asked = device_name(str(name))
+    key = asked.whole if asked.whole in known else asked.bare
     if key in missing_chips():
         raise UnknownNameError("chip", str(name), f"a chip whose facts are public: {missing_chips()[key]}")
-    try:
-        found = _aliases("chip")[key]
-    except KeyError:
-        raise unknown("chip", str(name), _aliases("chip")) from None
-    silicon = _checked_chip(packaged("chips.toml"), found)
-    _check_memory(str(name), silicon, memory)
+    if key not in known:
+        raise unknown("chip", str(name), known)
+    silicon = _checked_chip(packaged("chips.toml"), known[key])
+    if key != asked.whole:
+        _check_memory(str(name), silicon, asked.memory_gb)
     return silicon
 
 
@@ -304,10 +305,11 @@ def system(name: str) -> System:
     """
     systems, chips = _aliases("system"), _aliases("chip")
     sized = _SIZED.fullmatch(str(name).strip().lower())
-    base, memory = device_name(sized[2] if sized else str(name))
-    if memory is not None and (base in systems or base in chips):
+    asked = device_name(sized[2] if sized else str(name))
+    base = asked.whole if asked.whole in systems or asked.whole in chips else asked.bare
+    if base != asked.whole and (base in systems or base in chips):
         one = systems.get(base)
-        _check_memory(str(name), _catalog_system(one).chip if one else chip(base), memory)
+        _check_memory(str(name), _catalog_system(one).chip if one else chip(base), asked.memory_gb)
     if not sized and base in systems:
         return _catalog_system(systems[base])
     if not sized and base in chips:
