@@ -47,8 +47,8 @@ def test_every_chip_has_a_finite_answer_with_an_interval_that_grows_with_users(c
         assert one.grade != GRADES[0]
     for first in range(0, len(found), len(USERS)):
         for few, many in pairwise(found[first : first + len(USERS)]):
-            # Where not even one request fits, the loop is solved for one at a time, to the last few digits.
-            assert few.value <= many.value * (1 + 1e-4)
+            # Beyond what memory holds nothing changes but the grid of batches between which passes are interpolated.
+            assert few.value <= many.value * (1 + 5e-3)
 
 
 @pytest.mark.parametrize("engine", ["vLLM", "SGLang", "TensorRT-LLM", ""])

@@ -294,7 +294,7 @@ def test_prices_come_from_the_system() -> None:
     assert entry.date in default_prices(BOX).tariff
     with pytest.raises(UnknownNameError, match=r"^tariff: "):
         default_prices(BOX, "free")
-    with pytest.raises(UnknownNameError, match="a price given"):
+    with pytest.raises(UnknownNameError, match="a price of your own"):
         plan(model("llama-3.1-8b"), dataclasses.replace(BOX, tariffs=()), Workload(10, 10))
 
 

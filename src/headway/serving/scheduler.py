@@ -56,7 +56,7 @@ class Scheduler:
         >>> Scheduler().held(1000, 200), Scheduler(whole_request=True).held(1000, 200)
         (1100.0, 1200.0)
         """
-        return isl + osl if self.whole_request else isl + osl / 2.0
+        return float(isl + osl) if self.whole_request else isl + osl / 2.0
 
 
 def scheduler_for(engine: str | None = None, table: Book | None = None) -> Scheduler:
