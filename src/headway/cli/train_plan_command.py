@@ -52,6 +52,11 @@ def _policies() -> tuple[str, ...]:
     show_default=True,
     help="What to do with activations: store, selective, full, reversible.",
 )
+@click.option(
+    "--reserve",
+    type=quantity("bytes"),
+    help="Memory of a chip that holds no tensors; by default 0.3 GB and 688 MiB for each kind of rank.",
+)
 @click.option("--price", type=quantity("dollars_per_gpu_hour"), help="Of one chip for one hour.")
 @click.option("--mtbf", type=TIME, default="50000h", show_default=True, help="Between failures of one chip.")
 @click.option("--checkpoint", type=TIME, default="30s", show_default=True, help="Standstill of one checkpoint.")
@@ -68,6 +73,7 @@ def plan(
     precision: str,
     schedule: tuple[str, ...],
     recompute: tuple[str, ...],
+    reserve: float | None,
     price: float | None,
     mtbf: float,
     checkpoint: float,
@@ -82,7 +88,16 @@ def plan(
     from headway.training.plan import plan_training
 
     found = plan_training(
-        model, system, gpus, batch, context, precision=precision, schedules=schedule, policies=recompute, count=count
+        model,
+        system,
+        gpus,
+        batch,
+        context,
+        precision=precision,
+        schedules=schedule,
+        policies=recompute,
+        count=count,
+        reserve=reserve,
     )
     kept = checkpointing(gpus, mtbf, checkpoint, restart)
     from headway.facts.units import format_quantity

@@ -18,6 +18,7 @@ from headway.evidence.training_setups import TrainingSetup, training_setup
 from headway.facts.errors import InputError
 from headway.facts.training_constants import TrainConstants, fitted_generations, training_interval
 from headway.training.step import TrainStep, train_estimate
+from headway.training.work import StepWork, step_work
 
 _TOKENS: Final = re.compile(r"([0-9.]+)\s*T tokens")
 _CONVERGENCE: Final = "depends on how many samples the loss takes, which is no matter of time; use step_time_s"
@@ -110,6 +111,17 @@ def timed(setup: TrainingSetup, constants: TrainConstants | None = None) -> Trai
     """
     s = setup
     return train_estimate(s.model, s.system, s.layout, s.batch, s.context, s.recipe, constants)
+
+
+def work_of(setup: TrainingSetup) -> StepWork:
+    """What the step of a setup has to do, before any constant of its chip.
+
+    >>> from headway.evidence.measurements import open_training
+    >>> float(work_of(training_setup(open_training()[0])).microbatches)
+    192.0
+    """
+    s = setup
+    return step_work(s.model, s.system, s.layout, s.batch, s.context, s.recipe)
 
 
 def is_rate(metric: str) -> bool:

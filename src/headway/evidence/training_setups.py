@@ -137,7 +137,7 @@ def _setup(row: TrainingMeasurement, model: Model, system: System, assumed: tupl
     chunks = _whole(row, "vp")
     if chunks is None and not row.cells.get("vp", "").strip() and layout.pp > 1:
         # A row that says "n/a" has none; one that says nothing may have any.
-        chunks = max(min(model.n_layers // int(layout.pp), 8), 1)
+        chunks = max(min((model.n_layers + 2) // int(layout.pp), 8), 1)
         said += (f"{chunks} chunks a stage, not stated",)
     recipe = _scheduled(recipe, chunks or 1, layout, batch)
     return TrainingSetup(model, system, layout, recipe, batch, context, assumed + told + said)

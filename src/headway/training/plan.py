@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from headway.facts.check import positive, whole
+from headway.facts.check import not_negative, positive, whole
 from headway.facts.errors import RangeError, unknown
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
@@ -22,8 +22,9 @@ from headway.training.recipe import Recipe
 from headway.training.schedules import SCHEDULES
 from headway.training.step import TrainStep, estimate
 
-#: Share of a chip's memory that a framework leaves to tensors.
-USABLE: Final = 0.92
+#: Embedding and head may each take the place of a layer: 405B on 16 stages of 8 chunks holds 126 layers
+#: (arXiv 2407.21783, section 3.3.2).
+_ENDS: Final = 2
 _MOST_PP: Final = 128
 _MOST_TP: Final = 64
 
@@ -104,7 +105,7 @@ def candidates(
     wide = t * p * c
     good = gpus % wide == 0
     d = np.where(good, gpus // wide, 1)
-    good &= (batch % (d * m) == 0) & ((v == 1) | ((p > 1) & (v * p <= model.n_layers)))
+    good &= (batch % (d * m) == 0) & ((v == 1) | ((p > 1) & (v * p <= model.n_layers + _ENDS)))
     waves = np.where(good, batch // np.maximum(d * m, 1), 1)
     good &= (v == 1) | (waves % p == 0)
     if "zero-bubble" in schedules:
@@ -131,6 +132,7 @@ def plan_training(
     schedules: tuple[str, ...] = ("interleaved",),
     policies: tuple[str, ...] = ("store", "full"),
     count: int = 5,
+    reserve: float | None = None,
 ) -> TrainSearch:
     """The fastest layouts of a training step that fit.
 
@@ -144,6 +146,8 @@ def plan_training(
         Keys of ``SCHEDULES`` and ``POLICIES`` to search; 1F1B is the interleaved one with one chunk.
     count : int
         Plans to return, of different layouts [1].
+    reserve : float, optional
+        Memory of a chip that holds no tensors [B]; ``reserve_of`` each layout where not given.
 
     Returns
     -------
@@ -167,6 +171,8 @@ def plan_training(
     whole("batch", batch, most=1_000_000)
     positive("context", context, "token")
     number_format(precision)
+    if reserve is not None:
+        not_negative("reserve", reserve, "B")
     for field, wanted, known in (("schedule", schedules, SCHEDULES), ("recompute", policies, POLICIES)):
         for name in wanted:
             if name not in known:
@@ -181,11 +187,11 @@ def plan_training(
         if not np.size(layout.tp):
             raise RangeError("gpus", gpus, f"a number of chips that divides {batch:,} sequences and the model")
         for policy in policies:
-            recipe = Recipe(schedule, chunks, micro, policy, zero, precision)
+            recipe = Recipe(schedule, chunks, micro, policy, zero, precision, reserve=reserve)
             step = estimate(model, system, layout, batch, context, recipe, fitted)
             total += int(np.size(step.seconds))
             held = np.asarray(step.memory.total)
-            good = held <= USABLE * system.chip.hbm_bytes
+            good = np.asarray(step.memory.fits)
             least = int(np.argmin(held))
             if held[least] < nearest[0]:
                 nearest = (float(held[least]), f"{layout.at(least).label()}, {policy}: {held[least] / 1e9:.4g} GB")
@@ -194,7 +200,7 @@ def plan_training(
                 times.append(np.asarray(step.seconds)[where])
                 order = where[np.argsort(np.asarray(step.seconds)[where], kind="stable")]
                 found += [_candidate(step, layout, recipe, int(k)) for k in order[: 40 * count]]
-    reason = "" if found else f"nothing fits; nearest {nearest[1]} > {USABLE * system.chip.hbm_bytes / 1e9:.4g} GB"
+    reason = "" if found else f"nothing fits; nearest {nearest[1]} > {system.chip.hbm_bytes / 1e9:.4g} GB"
     plans = _distinct(model, system, batch, context, sorted(found, key=lambda f: f[0]), count)
     sorted_times = np.sort(np.concatenate(times)) if times else np.zeros(0)
     sources = model.sources + ((fitted.source,) if fitted.source else ())
