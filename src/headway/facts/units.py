@@ -251,8 +251,8 @@ def format_quantity(value: SupportsFloat, dimension_name: str, digits: int = 3) 
     ('$0.313/Mtok', '$2.10/GPU-h')
     >>> format_quantity(7583, "tokens_per_second"), format_quantity(671e9, "count")
     ('7.58k tok/s', '671B')
-    >>> format_quantity(0.563, "fraction"), format_quantity(9e25, "flop")
-    ('56.3%', '9e25 FLOP')
+    >>> format_quantity(0.563, "fraction"), format_quantity(9e25, "flop"), format_quantity(6.75e24, "tokens")
+    ('56.3%', '9e25 FLOP', '6.75e24 tok')
     """
     wanted = dimension(dimension_name)
     whole("digits", digits, least=1, most=15)
@@ -266,6 +266,9 @@ def format_quantity(value: SupportsFloat, dimension_name: str, digits: int = 3) 
     if size == 0 or (wanted.scientific and nearest_up >= 1e3 * wanted.scales[0].factor):
         scale = plain
     shown = _significant(size / scale.factor, digits)
+    if "e" in shown and scale is not plain:
+        # One power of ten, not a power of ten of a prefix.
+        scale, shown = plain, _significant(size / plain.factor, digits)
     if wanted.money and scale.factor == 1 and re.fullmatch(r"[0-9]{1,2}\.[0-9]", shown):
         shown += "0"
     sign = "-" if number < 0 and shown != "0" else ""

@@ -84,8 +84,9 @@ def same_loss(size_exponent: ArrayLike, data_exponent: ArrayLike, rho: ArrayLike
 def overtraining_interval(law: LossLaw, rho: float) -> tuple[float, float]:
     """95% interval of the over-training at ``rho`` from the standard errors of both exponents and their correlation.
 
-    Linear in the exponents: 17.2 to 26.1 at ``rho = 2`` by the converged refit, 17.1 to 26.2 with the published
-    errors; percentiles of the bootstrap itself are 16.6 to 25.4. Nan where a law has no errors.
+    Linear in the exponents: 17 to 26 in whole numbers (17.2 to 26.1) at ``rho = 2`` by the converged refit, 17.1
+    to 26.2 with the published errors; percentiles of the bootstrap itself are 16.6 to 25.4. Nan where a law has no
+    errors.
 
     Examples
     --------

@@ -43,6 +43,11 @@ export function show(value, name, digits = 4) {
   let scale = wanted.scales.find((s) => up >= s[0]) || last;
   if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) scale = plain;
   let shown = significant(size / scale[1], digits);
+  if (shown.includes('e') && scale !== plain) {
+    // One power of ten, not a power of ten of a prefix.
+    scale = plain;
+    shown = significant(size / plain[1], digits);
+  }
   if (wanted.money && scale[1] === 1 && /^[0-9]{1,2}\.[0-9]$/.test(shown)) shown += '0';
   return `${value < 0 && shown !== '0' ? '-' : ''}${wanted.money ? '$' : ''}${shown}${scale[2]}`;
 }
