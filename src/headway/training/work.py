@@ -67,6 +67,35 @@ def recomputed(policy: str) -> tuple[float, float]:
     return _AGAIN[policy]
 
 
+def executed_flops(model: Model, context: ArrayLike, policy: str = "store") -> Any:
+    """FLOP of a training step per token as a chip does them: what is computed again counts too [FLOP].
+
+    ``(6 + 2 r) N + (3 + q) A`` with ``r`` and ``q`` of :func:`recomputed` and ``A`` of causal attention forward; some
+    reports call it hardware FLOP.
+
+    Parameters
+    ----------
+    context : array_like
+        Tokens of a sequence [token].
+    policy : str
+        Key of ``headway.training.memory.POLICIES``.
+
+    References
+    ----------
+    Narayanan et al., arXiv 2104.04473, equation 3; Korthikanti et al., arXiv 2205.05198, section 6.3.
+
+    Examples
+    --------
+    >>> from headway.facts.training_models import training_model
+    >>> from headway.training.shape import model_flops
+    >>> gpt = training_model("gpt3-175b")
+    >>> round(float(executed_flops(gpt, 2048, "full") / model_flops(gpt, 2048)), 3)
+    1.333
+    """
+    again, look_again = recomputed(policy)
+    return (6.0 + 2.0 * again) * model.matmul_params + (3.0 + look_again) * attention_forward_flops(model, context)
+
+
 @dataclass(frozen=True, slots=True)
 class StepWork:
     """Work of a step, as times at the rates of the datasheet. Fields are numbers or arrays of one shape.
@@ -243,8 +272,8 @@ def step_work(
     tensor, ring, spread, hop = _wires(shape, system, layout, tokens, share, recipe, again)
     return StepWork(
         products=flops * (shape.dense_macs + shape.expert_macs),
-        # Grouped products of narrow residuals run below the rate of one large product.
-        narrow=flops * shape.expert_macs / shape.hidden,
+        # Grouped products that are narrow on both sides run below the rate of one large product.
+        narrow=flops * shape.expert_macs / shape.expert_side,
         # Filling and draining tiles: forward and backward to inputs, half of both again where the forward pass is.
         tiles=(1.0 + again / 2.0) * 2.0 * outputs * tokens * share / rate,
         head=3.0 * 2.0 * shape.vocab * shape.hidden * tokens / t / p / wide_rate,
