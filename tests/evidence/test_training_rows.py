@@ -166,11 +166,11 @@ def test_a_stand_in_divides_over_its_tensor_ranks(ways: int) -> None:
     assert made.total_params == pytest.approx(39e9, rel=0.05)
 
 
-def test_a_file_with_another_column_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_a_misspelt_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["model", "hardware", "n_gpus", "metric", "value", "colour"], ["x"] * 6])
-    with pytest.raises(InputError, match="colour"):
+        csv.writer(file).writerows([["model", "hardware", "n_gpus", "metric", "value", "micro_bach"], ["x"] * 6])
+    with pytest.raises(InputError, match="micro_bach"):
         read_training(path)
 
 
