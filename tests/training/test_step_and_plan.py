@@ -18,7 +18,7 @@ from headway.facts.training_constants import shared_constants, training_left_out
 from headway.physics.layout import Layout
 from headway.training.memory import reserve_of
 from headway.training.operations import checkpointing, run_cost
-from headway.training.plan import plan_training, rank_of
+from headway.training.plan import plan_training, rank_of, slower_by
 from headway.training.recipe import Recipe
 from headway.training.rl import RLRun, Rollouts, answer_lengths, rl_run, sample_round
 from headway.training.step import recomputed, train_estimate
@@ -49,6 +49,21 @@ def test_the_published_recipe_is_among_the_best() -> None:
     assert bool(published.fits)
     assert 74e9 < float(published.memory.total) < 80e9
     assert np.min(np.abs(search.step_seconds - float(published.seconds))) < 1e-9
+
+
+def test_layouts_that_are_asked_for_stand_among_all() -> None:
+    everything = plan_training(LLAMA, H100, 16384, 2048, 8192)
+    mine = plan_training(LLAMA, H100, 16384, 2048, 8192, degrees={"tp": 8, "pp": 16, "cp": 1})
+    assert mine.fitting == everything.fitting
+    assert [p.layout.label() for p in mine.plans] == ["TP8 DP128 PP16"]
+    seconds = float(mine.plans[0].step.seconds)
+    assert mine.plans[0].recipe.zero == 2
+    assert slower_by(mine, seconds) <= 0.05
+    assert rank_of(mine, seconds) <= 0.05
+    with pytest.raises(InputError, match="TP7"):
+        plan_training(LLAMA, H100, 16384, 2048, 8192, degrees={"tp": 7})
+    with pytest.raises(InputError, match="degrees"):
+        plan_training(LLAMA, H100, 16384, 2048, 8192, degrees={"gpus": 7})
 
 
 def test_memory_that_holds_no_tensors_is_an_input() -> None:
