@@ -122,7 +122,7 @@ class Precision:
         Parameters
         ----------
         label : str
-            A key of :data:`FORMATS`.
+            Name of a number format.
 
         Examples
         --------

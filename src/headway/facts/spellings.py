@@ -44,7 +44,7 @@ class ModelName:
     layout : str
         What decides the layout: no maker, tuning, date or format, and no signs between the words.
     label : str
-        Number format that the name states (a key of :data:`~headway.facts.precision.FORMATS`); empty where none is.
+        Number format that the name states (:class:`~headway.facts.precision.Format`); empty where none is.
     """
 
     layout: str
