@@ -229,9 +229,12 @@ def _significant(value: float, digits: int) -> str:
 def _scale(wanted: Dimension, size: float, digits: int) -> Scale:
     """The scale that a value is shown in."""
     nearest_up = float(_rounded(size, digits))
+    plain = next((step for step in wanted.scales if step.factor == 1), wanted.scales[-1])
     if size == 0 or (wanted.scientific and nearest_up >= 1e3 * wanted.scales[0].factor):
-        return next((step for step in wanted.scales if step.factor == 1), wanted.scales[-1])
-    return next(step for step in wanted.scales if nearest_up >= step.least)
+        return plain
+    scale = next(step for step in wanted.scales if nearest_up >= step.least)
+    # One power of ten, not a power of ten of a prefix.
+    return plain if "e" in _significant(size / scale.factor, digits) else scale
 
 
 def shown_unit(value: float, dimension_name: str) -> float:
@@ -289,9 +292,6 @@ def format_quantity(value: SupportsFloat, dimension_name: str, digits: int = 3) 
         return f"{number} {wanted.unit}"
     scale = _scale(wanted, size, digits)
     shown = _significant(size / scale.factor, digits)
-    if "e" in shown and scale is not plain:
-        # One power of ten, not a power of ten of a prefix.
-        scale, shown = plain, _significant(size / plain.factor, digits)
     if wanted.money and scale.factor == 1 and re.fullmatch(r"[0-9]{1,2}\.[0-9]", shown):
         shown += "0"
     sign = "-" if number < 0 and shown != "0" else ""

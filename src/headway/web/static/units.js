@@ -28,8 +28,11 @@ function significant(value, digits) {
 function scaleOf(wanted, size, digits) {
   const up = Number(size.toExponential(digits - 1));
   const last = wanted.scales[wanted.scales.length - 1];
-  if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) return wanted.scales.find((s) => s[1] === 1) || last;
-  return wanted.scales.find((s) => up >= s[0]) || last;
+  const plain = wanted.scales.find((s) => s[1] === 1) || last;
+  if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) return plain;
+  const scale = wanted.scales.find((s) => up >= s[0]) || last;
+  // One power of ten, not a power of ten of a prefix.
+  return significant(size / scale[1], digits).includes('e') ? plain : scale;
 }
 
 /** The unit in which a figure is shown. @param {number} value @param {string} name */
@@ -52,11 +55,6 @@ export function show(value, name, digits = 4) {
   if (!Number.isFinite(size)) return 'none';
   const scale = scaleOf(wanted, size, digits);
   let shown = significant(size / scale[1], digits);
-  if (shown.includes('e') && scale !== plain) {
-    // One power of ten, not a power of ten of a prefix.
-    scale = plain;
-    shown = significant(size / plain[1], digits);
-  }
   if (wanted.money && scale[1] === 1 && /^[0-9]{1,2}\.[0-9]$/.test(shown)) shown += '0';
   return `${value < 0 && shown !== '0' ? '-' : ''}${wanted.money ? '$' : ''}${shown}${scale[2]}`;
 }
