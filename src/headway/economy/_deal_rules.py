@@ -31,29 +31,30 @@ _CLOSED: Final = MappingProxyType(
 
 def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) -> Outcome:
     """Check the mandate and hold the price, in one step."""
-    offer = state.offers.get(command.offer_id)
+    offer_id, mandate_id = command.offer_id, command.mandate_id
+    offer = state.offers.get(offer_id)
     if offer is None:
         return Refusal.UNKNOWN_OFFER
-    if sender != offer.buyer:
+    _, _, seller, buyer, _, by_buyer, items, total, currency, _, _ = offer
+    if sender != buyer:
         return Refusal.NOT_THE_BUYER
     bad = refuse_open(state, offer, command.version, at_us)
     if bad is not None:
         return bad
-    if offer.by_buyer:
+    if by_buyer:
         return Refusal.AWAITS_SELLER
-    mandate = state.mandates.get(command.mandate_id)
+    mandate = state.mandates.get(mandate_id)
     if mandate is None:
         return Refusal.UNKNOWN_MANDATE
-    if command.mandate_id in state.revoked:
+    if mandate_id in state.revoked:
         return Refusal.MANDATE_REVOKED
-    total, currency, rules = offer.total, offer.currency, state.rules
-    use = state.spent[command.mandate_id]
+    rules, use = state.rules, state.spent[mandate_id]
     state.point("accept.checked")
     bad = refuse_deal(
         mandate,
         agent=sender,
-        merchant=offer.seller,
-        items=offer.items,
+        merchant=seller,
+        items=items,
         total=total,
         currency=currency,
         spent=use[0],
@@ -71,26 +72,12 @@ def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) ->
     use[0] += total
     use[1] += 1
     deadline = min(at_us + rules.hold_timeout_us, LARGEST)
-    heappush(state.deadlines, (deadline, command.offer_id))
+    heappush(state.deadlines, (deadline, offer_id))
+    fee = total * rules.fee_bps // 10_000
     state.set_deal(
-        Deal(
-            command.offer_id,
-            offer.seller,
-            sender,
-            command.mandate_id,
-            currency,
-            total,
-            at_us,
-            total * rules.fee_bps // 10_000,
-            0,
-            0,
-            "held",
-            False,
-            0,
-            deadline,
-        )
+        Deal(offer_id, seller, sender, mandate_id, currency, total, at_us, fee, 0, 0, "held", False, 0, deadline)
     )
-    return (command.offer_id,), moves
+    return (offer_id,), moves
 
 
 def deliver(state: State, sender: str, command: Deliver, at_us: int) -> Outcome:
@@ -229,15 +216,16 @@ def tick(state: State, sender: str, _command: Tick, at_us: int) -> Outcome:
 
 
 def _post(state: State, deal: Deal, at_us: int) -> Outcome:
-    held = f"held:{deal.currency}:{deal.buyer}"
-    moves = _move(held, f"merchant:{deal.currency}:{deal.seller}", deal.total - deal.fee)
-    moves += _move(held, f"fees:{deal.currency}:{OPERATOR}", deal.fee)
+    offer_id, seller, buyer, _, currency, total, _, fee, *_ = deal
+    held = f"held:{currency}:{buyer}"
+    moves = _move(held, f"merchant:{currency}:{seller}", total - fee)
+    moves += _move(held, f"fees:{currency}:{OPERATOR}", fee)
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
     state.point("post.moved")
     state.set_deal(deal.turn("settled", True, at_us, 0))
-    return (deal.offer_id,), moves
+    return (offer_id,), moves
 
 
 def _void(state: State, deal: Deal) -> Outcome:

@@ -99,13 +99,14 @@ def withdraw_offer(state: State, sender: str, command: WithdrawOffer, _at_us: in
 
 def refuse_open(state: State, offer: Offer, version: int, at_us: int) -> Refusal | None:
     """Why the terms of this version do not stand any more, or None where they do."""
-    if offer.offer_id in state.deals:
+    offer_id, _, _, _, current, _, _, _, _, expires_us, withdrawn = offer
+    if offer_id in state.deals:
         return Refusal.ALREADY_ACCEPTED
-    if offer.withdrawn:
+    if withdrawn:
         return Refusal.OFFER_WITHDRAWN
-    if version != offer.version:
+    if version != current:
         return Refusal.STALE_VERSION
-    return Refusal.OFFER_EXPIRED if at_us > offer.expires_us else None
+    return Refusal.OFFER_EXPIRED if at_us > expires_us else None
 
 
 def _refuse_terms(listing: Listing, items: Items, currency: str, expires_us: int, at_us: int) -> Refusal | None:

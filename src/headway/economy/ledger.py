@@ -25,12 +25,12 @@ class Ledger:
     ----------
     sums : dict of str to list of int
         Debits and credits by account [micros].
-    touched : set of str
-        Accounts that changed since the last commit.
+    touched : dict of str to list of int
+        Those of accounts that changed since the last commit.
     """
 
     sums: dict[str, list[int]] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    touched: dict[str, list[int]] = field(default_factory=dict)
 
     def balance(self, name: str) -> int:
         """Credits less debits of an account [micros].
@@ -69,8 +69,8 @@ class Ledger:
                 return Refusal.AMOUNT_OVERFLOWS
             giver[0] += amount
             taker[1] += amount
-            touched.add(debit)
-            touched.add(credit)
+            touched[debit] = giver
+            touched[credit] = taker
         return None
 
     def _undo(self, moves: Sequence[Move]) -> None:

@@ -29,6 +29,7 @@ RULES: Final[MappingProxyType[type, Rule]] = MappingProxyType(
 )
 """The rule of each command: state, sender, command and time to an outcome."""
 
+_new: Final = tuple.__new__
 _REFUSED: Final = MappingProxyType({refusal: Reply(False, refusal.name, refusal.value, ()) for refusal in Refusal})
 
 
@@ -75,7 +76,8 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     kind, body = encode_command(command)
     # Keyed by this process and never stored: the table of answers is rebuilt from the log.
     mark = hash((kind, body))
-    known = state.replies.get((sender, command.key))
+    known_by = (sender, command.key)
+    known = state.replies.get(known_by)
     if known is not None:
         return _again(known, mark), None
     head = state.head
@@ -86,11 +88,14 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     if isinstance(outcome, Refusal):
         reply, moves = _REFUSED[outcome], ()
     else:
-        reply, moves = Reply(True, "ok", "", outcome[0]), outcome[1]
-    entry = seal(head["seq"] + 1, now, sender, kind, body, reply.code, reply.ids, moves, head["digest"])
-    head["seq"] = entry.seq
-    head["digest"] = entry.digest
-    state.replies[sender, command.key] = (mark, reply.code, reply.ids)
+        ids, moves = outcome
+        reply = _new(Reply, (True, "ok", "", ids))
+    _, code, _, ids = reply
+    seq = head["seq"] + 1
+    entry = seal(seq, now, sender, kind, body, code, ids, moves, head["digest"])
+    head["seq"] = seq
+    head["digest"] = entry[2]
+    state.replies[known_by] = (mark, code, ids)
     return reply, entry
 
 

@@ -1,19 +1,23 @@
 """The rails: sessions in front, the state machine inside, a store behind. No answer leaves before its group is durable.
 
 There is one writer. Callers on many threads are grouped: whoever gets the turn takes everything that waits, executes
-it in order, and commits it in one transaction (group commit). When a commit fails, nothing of the group was answered
-and the state in memory is ahead of the store, so the rails close themselves: open them again from the log.
+it in order, and commits it in one transaction (group commit). The turn goes on when a group is executed and in line to
+be committed, so one caller's group is written while the next one's is executed on top of it; commits keep the order of
+execution, and nobody is answered before all that the answer stands on is durable. When a commit fails, nothing of
+the group nor of the one executed on top of it was answered, and the state in memory is ahead of the store, so the rails
+close themselves: open them again from the log.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from operator import attrgetter
+from itertools import repeat
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from headway.economy.accounts import OPERATOR, account
 from headway.economy.commands import Command, Configure
@@ -23,14 +27,13 @@ from headway.economy.machine import execute, refused
 from headway.economy.money import LARGEST
 from headway.economy.refusals import Refusal
 from headway.economy.replay import replay
-from headway.economy.state import Deal, Listing, Offer, Reply, State
-from headway.economy.store import AccountRow, DealRow, Fault, Group, Store, StoreError
+from headway.economy.state import Deal, Listing, Offer, Reply, State, deal_rows
+from headway.economy.store import Fault, Group, Store, StoreError
 from headway.facts.errors import InputError, RangeError
 
 LARGEST_GROUP: Final = 100
 """Commands of concurrent callers in one transaction."""
 
-_COLUMNS: Final = attrgetter(*DealRow._fields)
 CHALLENGE: Final = b"headway-session-1 "
 
 
@@ -41,11 +44,19 @@ class Session(NamedTuple):
     token: bytes
 
 
+Asked: TypeAlias = tuple[Session, Command]
+
+
 class _Ticket(NamedTuple):
-    session: Session
-    command: Command
+    """What one caller waits for: taken when a group holds it, answered when that group is durable."""
+
+    asked: Asked
     at_us: int
+    taken: list[bool]
     answers: list[Reply]
+
+
+_Taken: TypeAlias = tuple[Sequence[Asked], Iterable[int], Sequence[_Ticket]]
 
 
 class RailsClosedError(StoreError):
@@ -75,6 +86,7 @@ class Rails:
     _sessions: dict[bytes, str] = field(default_factory=dict)
     _challenges: dict[str, bytes] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _line: Any = field(default_factory=threading.RLock)
     _waiting: list[_Ticket] = field(default_factory=list)
     _closed: list[bool] = field(default_factory=list)
 
@@ -88,7 +100,7 @@ class Rails:
 
     def close(self) -> None:
         """Close rails and store; again does nothing."""
-        with self._turn:
+        with self._turn, self._line:
             self._closed.append(True)
             self.store.close()
 
@@ -149,42 +161,66 @@ class Rails:
             Where the commit failed: none of the commands is done.
         """
         _check_time(at_us)
-        with self._turn:
-            return self._group([(session, command, at_us) for session, command in commands])
+        asked = list(commands)
+        return self._group(lambda: (asked, repeat(at_us), ()))
 
     def submit(self, session: Session, command: Command, *, at_us: int) -> Reply:
         """Answer one command. Safe on many threads: those that wait at the same time share a transaction."""
         _check_time(at_us)
-        ticket = _Ticket(session, command, at_us, [])
+        ticket = _Ticket((session, command), at_us, [], [])
         self._waiting.append(ticket)
-        with self._turn:
-            while not ticket.answers:
-                batch = self._waiting[:LARGEST_GROUP]
-                del self._waiting[: len(batch)]
-                for one, reply in zip(batch, self._group([one[:3] for one in batch]), strict=True):
-                    one.answers.append(reply)
+
+        def take() -> _Taken:
+            batch = [] if ticket.taken else self._waiting[:LARGEST_GROUP]
+            del self._waiting[: len(batch)]
+            for one in batch:
+                one.taken.append(True)
+            return [one.asked for one in batch], [one.at_us for one in batch], batch
+
+        while not ticket.answers:
+            self._group(take)
         return ticket.answers[0]
 
-    def _group(self, asked: Sequence[tuple[Session, Command, int]]) -> list[Reply]:
-        if self._closed:
-            raise RailsClosedError(self.store.name)
+    def _group(self, take: Callable[[], _Taken]) -> list[Reply]:
+        """Execute what is taken, wait for the commit before, and commit it."""
         done = False
         try:
-            replies, entries = self._execute(asked)
-            if entries:
-                self._commit(entries)
+            with self._turn:
+                asked, times, tickets = take()
+                replies, group = self._execute(asked, times)
+                # Before the turn goes on, so that commits keep the order of execution.
+                self._line.acquire()
+            if self._closed:
+                raise RailsClosedError(self.store.name)
+            if group is not None:
+                self.store.append(group, self.fault)
+                if self.fault is not None:
+                    self.fault("rails.reply")
+            for ticket, reply in zip(tickets, replies):  # noqa: B905 - without tickets nobody is told
+                ticket.answers.append(reply)
             done = True
         finally:
-            if not done:
-                self._closed.append(True)
-                self.store.close()
+            self._leave(done)
         return replies
 
-    def _execute(self, asked: Sequence[tuple[Session, Command, int]]) -> tuple[list[Reply], list[Entry]]:
+    def _leave(self, done: bool) -> None:
+        if done:
+            self._line.release()
+            return
+        self._closed.append(True)
+        with self._line:
+            self.store.close()
+        # Whatever stopped this thread, even between two statements, may have come before it stood in line.
+        with suppress(RuntimeError):
+            self._line.release()
+
+    def _execute(self, asked: Sequence[Asked], times: Iterable[int]) -> tuple[list[Reply], Group | None]:
+        if self._closed:
+            raise RailsClosedError(self.store.name)
         state, fault, sessions = self.state, self.fault, self._sessions
         replies: list[Reply] = []
         entries: list[Entry] = []
-        for session, command, at_us in asked:
+        for (session, command), at_us in zip(asked, times):  # noqa: B905 - times may have no end
             sender = sessions.get(session.token) if type(session) is Session else None
             if sender is None or sender != session.agent_id:
                 replies.append(refused(Refusal.UNKNOWN_SESSION))
@@ -197,19 +233,7 @@ class Rails:
             if fault is not None:
                 fault("rails.executed")
             replies.append(reply)
-        return replies, entries
-
-    def _commit(self, entries: Sequence[Entry]) -> None:
-        state, fault = self.state, self.fault
-        ledger = state.ledger
-        sums = ledger.sums
-        accounts = [AccountRow._make((name, *sums[name])) for name in ledger.touched]
-        deals = [deal_row(state.deals[offer_id]) for offer_id in state.touched]
-        self.store.append(Group(entries, accounts, deals), fault)
-        ledger.touched.clear()
-        state.touched.clear()
-        if fault is not None:
-            fault("rails.reply")
+        return replies, _changes(state, entries) if entries else None
 
     def balance(self, agent_id: str, currency: str, kind: str = "wallet") -> int:
         """Balance of one of an agent's accounts [micros]: wallet, held or merchant."""
@@ -241,13 +265,15 @@ class Rails:
         return 0 if mandate is None else mandate.total - self.state.spent[mandate_id][0]
 
 
-def deal_row(deal: Deal) -> DealRow:
-    """Row of a deal.
-
-    >>> deal_row(Deal("o", "s", "b", "m", "USD", 9, 5, 1, 0, 0, "held", False, 0, 7)).held
-    9
-    """
-    return DealRow._make(_COLUMNS(deal))
+def _changes(state: State, entries: list[Entry]) -> Group:
+    """Entries, and the rows that they touched as they stand now."""
+    accounts, deals = state.ledger.touched, state.touched
+    group = Group(
+        entries, [(name, debits, credits) for name, (debits, credits) in accounts.items()], deal_rows(deals.values())
+    )
+    accounts.clear()
+    deals.clear()
+    return group
 
 
 def open_rails(
