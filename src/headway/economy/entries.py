@@ -45,7 +45,6 @@ class Entry(NamedTuple):
 Move: TypeAlias = tuple[str, str, int]
 """The account that is debited, the one that is credited, and how much [micros]."""
 
-_spell_move: Final = '["%s","%s",%d]'.__mod__
 _sha256: Final = hashlib.sha256
 _new: Final = tuple.__new__
 """What a named tuple's own constructor calls, without the call in between."""
@@ -83,10 +82,10 @@ _FREE: Final = frozenset({"text", "evidence", "reason"})
 
 
 class _Form(NamedTuple):
-    """Name, template and reader of one kind of command, and by position what the template cannot spell by itself."""
+    """Name of a kind of command, the text around its fields, their reader, and how all but plain ones are spelled."""
 
     kind: str
-    template: str
+    around: tuple[str, ...]
     read: Callable[[Command], tuple[Any, ...]]
     spell: tuple[tuple[int, Callable[[Any], str]], ...]
     names: tuple[str, ...]
@@ -95,14 +94,15 @@ class _Form(NamedTuple):
 def _form(kind: str, command: Any) -> _Form:
     types = {one.name: str(one.type) for one in fields(command)}
     names = tuple(sorted(types))
-    plainly = {name: '"%s"' if types[name] == "str" and name not in _FREE else "%s" for name in names}
-    template = "{" + ",".join(f'"{name}":{plainly[name]}' for name in names) + "}"
-    spell = tuple(
-        (place, _SPELLINGS[types[name]])
-        for place, name in enumerate(names)
-        if plainly[name] == "%s" and types[name] != "int"
-    )
-    return _Form(kind, template, reader(names), spell, names)
+    plain = {name for name in names if types[name] == "str" and name not in _FREE}
+    around = ["{"]
+    for name in names:
+        quote = '"' if name in plain else ""
+        around[-1] += f'"{name}":{quote}'
+        around += ["", f"{quote},"]
+    around[-1] = around[-1][:-1] + "}"
+    spell = tuple((place, _SPELLINGS[types[name]]) for place, name in enumerate(names) if name not in plain)
+    return _Form(kind, tuple(around), reader(names), spell, names)
 
 
 def reader(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
@@ -129,14 +129,13 @@ def encode_command(command: Command) -> tuple[str, str]:
     >>> encode_command(Deliver("k1", "o1"))
     ('deliver', '{"key":"k1","offer_id":"o1"}')
     """
-    kind, template, read, spell, _ = _FORMS[type(command)]
+    kind, around, read, spell, _ = _FORMS[type(command)]
     values = read(command)
-    if spell:
-        spelled = list(values)
-        for place, spelling in spell:
-            spelled[place] = spelling(spelled[place])
-        values = tuple(spelled)
-    return kind, template % values
+    text = list(around)
+    text[1::2] = values
+    for place, spelling in spell:
+        text[2 * place + 1] = spelling(values[place])
+    return kind, "".join(text)
 
 
 def _tuples(value: Any) -> Any:
@@ -211,7 +210,9 @@ def seal(
     """
     # Like identifiers, the names of accounts hold nothing to escape.
     made = f"""["{'","'.join(ids)}"]""" if ids else "[]"
-    moved = ",".join(map(_spell_move, moves))
+    moved = ""
+    for debit, credit, amount in moves:
+        moved += f'{"," if moved else ""}["{debit}","{credit}",{amount}]'
     payload = (
         f'{{"at_us":{at_us},"body":{body},"code":"{code}","ids":{made},"kind":"{kind}","moves":[{moved}],'
         f'"prev":"{before}","sender":"{sender}","seq":{seq}}}'

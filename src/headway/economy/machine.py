@@ -76,8 +76,11 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     kind, body = encode_command(command)
     # Keyed by this process and never stored: the table of answers is rebuilt from the log.
     mark = hash((kind, body))
-    known_by = (sender, command.key)
-    known = state.replies.get(known_by)
+    try:
+        answered = state.replies[sender]
+    except KeyError:
+        answered = state.replies[sender] = {}
+    known = answered.get(command.key)
     if known is not None:
         return _again(known, mark), None
     head = state.head
@@ -85,17 +88,17 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     if at_us > now:
         now = head["now_us"] = at_us
     outcome = RULES[type(command)](state, sender, command, now)
-    if isinstance(outcome, Refusal):
-        reply, moves = _REFUSED[outcome], ()
+    if type(outcome) is Refusal:
+        code, ids, moves = outcome.name, (), ()
+        reply = _REFUSED[outcome]
     else:
         ids, moves = outcome
-        reply = _new(Reply, (True, "ok", "", ids))
-    _, code, _, ids = reply
+        code, reply = "ok", _new(Reply, (True, "ok", "", ids))
     seq = head["seq"] + 1
     entry = seal(seq, now, sender, kind, body, code, ids, moves, head["digest"])
     head["seq"] = seq
     head["digest"] = entry[2]
-    state.replies[known_by] = (mark, code, ids)
+    answered[command.key] = (mark, code, ids)
     return reply, entry
 
 

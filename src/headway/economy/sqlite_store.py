@@ -48,7 +48,7 @@ class _Write(NamedTuple):
     after: str = ""
 
 
-_ENTRIES: Final = _Write("INSERT INTO entries VALUES ", "(?, CAST(? AS TEXT), ?)")
+_ENTRIES: Final = _Write("INSERT INTO entries VALUES ", "(?, ?, ?)")
 _ACCOUNTS: Final = _Write(
     "INSERT INTO accounts VALUES ",
     "(?, ?, ?)",
@@ -156,7 +156,7 @@ class SqliteStore:
             opened = self.connection[0]
             point("store.begin")
             opened.execute("BEGIN IMMEDIATE")
-            _write(opened, _ENTRIES, group.entries)
+            _write(opened, _ENTRIES, [(seq, payload.decode(), digest) for seq, payload, digest in group.entries])
             point("store.entries")
             # In the order of the tree, so that neighbours share a page while it is at hand.
             _write(opened, _ACCOUNTS, sorted(group.accounts))

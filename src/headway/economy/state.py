@@ -229,7 +229,7 @@ class State:
     deadlines : list of (int, str)
         Heap of times and offers, some of them outdated.
     replies : dict
-        Hash of the body, code and identifiers by sender and client key.
+        By sender, and by client key in it: hash of the body, code and identifiers.
     touched : dict of str to Deal
         Those that changed since the last commit.
     head : Head
@@ -247,7 +247,7 @@ class State:
     deals: dict[str, Deal] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
     deadlines: list[tuple[int, str]] = field(default_factory=list)
-    replies: dict[tuple[str, str], tuple[int, str, tuple[str, ...]]] = field(default_factory=dict)
+    replies: dict[str, dict[str, tuple[int, str, tuple[str, ...]]]] = field(default_factory=dict)
     touched: dict[str, Deal] = field(default_factory=dict)
     head: Head = field(default_factory=_head)
 
@@ -264,4 +264,5 @@ class State:
 
     def set_deal(self, deal: Deal) -> None:
         """Put a deal in its new shape, to be written with the next commit."""
-        self.deals[deal[0]] = self.touched[deal[0]] = deal
+        offer_id = deal[0]
+        self.deals[offer_id] = self.touched[offer_id] = deal
