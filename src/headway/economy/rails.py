@@ -1,19 +1,15 @@
 """The rails: sessions in front, the state machine inside, a store behind. No answer leaves before its group is durable.
 
 There is one writer. Callers on many threads are grouped: whoever gets the turn takes everything that waits, executes
-it in order, and commits it in one transaction (group commit). The turn goes on when a group is executed and in line to
-be committed, so one caller's group is written while the next one's is executed on top of it; commits keep the order of
-execution, and nobody is answered before all that the answer stands on is durable. When a commit fails, nothing of
-the group nor of the one executed on top of it was answered, and the state in memory is ahead of the store, so the rails
-close themselves: open them again from the log.
+it in order, and commits it in one transaction (group commit). When a commit fails, nothing of the group was answered
+and the state in memory is ahead of the store, so the rails close themselves: open them again from the log.
 """
 
 from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from types import TracebackType
@@ -48,15 +44,9 @@ Asked: TypeAlias = tuple[Session, Command]
 
 
 class _Ticket(NamedTuple):
-    """What one caller waits for: taken when a group holds it, answered when that group is durable."""
-
     asked: Asked
     at_us: int
-    taken: list[bool]
     answers: list[Reply]
-
-
-_Taken: TypeAlias = tuple[Sequence[Asked], Iterable[int], Sequence[_Ticket]]
 
 
 class RailsClosedError(StoreError):
@@ -86,7 +76,6 @@ class Rails:
     _sessions: dict[bytes, str] = field(default_factory=dict)
     _challenges: dict[str, bytes] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
-    _line: Any = field(default_factory=threading.RLock)
     _waiting: list[_Ticket] = field(default_factory=list)
     _closed: list[bool] = field(default_factory=list)
 
@@ -100,7 +89,7 @@ class Rails:
 
     def close(self) -> None:
         """Close rails and store; again does nothing."""
-        with self._turn, self._line:
+        with self._turn:
             self._closed.append(True)
             self.store.close()
 
@@ -161,62 +150,41 @@ class Rails:
             Where the commit failed: none of the commands is done.
         """
         _check_time(at_us)
-        asked = list(commands)
-        return self._group(lambda: (asked, repeat(at_us), ()))
+        with self._turn:
+            return self._group([(session, command) for session, command in commands], repeat(at_us))
 
     def submit(self, session: Session, command: Command, *, at_us: int) -> Reply:
         """Answer one command. Safe on many threads: those that wait at the same time share a transaction."""
         _check_time(at_us)
-        ticket = _Ticket((session, command), at_us, [], [])
+        ticket = _Ticket((session, command), at_us, [])
         self._waiting.append(ticket)
-
-        def take() -> _Taken:
-            batch = [] if ticket.taken else self._waiting[:LARGEST_GROUP]
-            del self._waiting[: len(batch)]
-            for one in batch:
-                one.taken.append(True)
-            return [one.asked for one in batch], [one.at_us for one in batch], batch
-
-        while not ticket.answers:
-            self._group(take)
+        with self._turn:
+            while not ticket.answers:
+                batch = self._waiting[:LARGEST_GROUP]
+                del self._waiting[: len(batch)]
+                replies = self._group([one.asked for one in batch], [one.at_us for one in batch])
+                for one, reply in zip(batch, replies, strict=True):
+                    one.answers.append(reply)
         return ticket.answers[0]
 
-    def _group(self, take: Callable[[], _Taken]) -> list[Reply]:
-        """Execute what is taken, wait for the commit before, and commit it."""
-        done = False
-        try:
-            with self._turn:
-                asked, times, tickets = take()
-                replies, group = self._execute(asked, times)
-                # Before the turn goes on, so that commits keep the order of execution.
-                self._line.acquire()
-            if self._closed:
-                raise RailsClosedError(self.store.name)
-            if group is not None:
-                self.store.append(group, self.fault)
-                if self.fault is not None:
-                    self.fault("rails.reply")
-            for ticket, reply in zip(tickets, replies):  # noqa: B905 - without tickets nobody is told
-                ticket.answers.append(reply)
-            done = True
-        finally:
-            self._leave(done)
-        return replies
-
-    def _leave(self, done: bool) -> None:
-        if done:
-            self._line.release()
-            return
-        self._closed.append(True)
-        with self._line:
-            self.store.close()
-        # Whatever stopped this thread, even between two statements, may have come before it stood in line.
-        with suppress(RuntimeError):
-            self._line.release()
-
-    def _execute(self, asked: Sequence[Asked], times: Iterable[int]) -> tuple[list[Reply], Group | None]:
+    def _group(self, asked: Sequence[Asked], times: Iterable[int]) -> list[Reply]:
         if self._closed:
             raise RailsClosedError(self.store.name)
+        done = False
+        try:
+            replies, entries = self._execute(asked, times)
+            if entries:
+                self.store.append(_changes(self.state, entries), self.fault)
+                if self.fault is not None:
+                    self.fault("rails.reply")
+            done = True
+        finally:
+            if not done:
+                self._closed.append(True)
+                self.store.close()
+        return replies
+
+    def _execute(self, asked: Sequence[Asked], times: Iterable[int]) -> tuple[list[Reply], list[Entry]]:
         state, fault, sessions = self.state, self.fault, self._sessions
         replies: list[Reply] = []
         entries: list[Entry] = []
@@ -233,7 +201,7 @@ class Rails:
             if fault is not None:
                 fault("rails.executed")
             replies.append(reply)
-        return replies, _changes(state, entries) if entries else None
+        return replies, entries
 
     def balance(self, agent_id: str, currency: str, kind: str = "wallet") -> int:
         """Balance of one of an agent's accounts [micros]: wallet, held or merchant."""

@@ -199,7 +199,7 @@ def sqlite_store(path: str | Path, *, read_only: bool = False) -> SqliteStore:
 
 
 def _write(opened: sqlite3.Connection, what: _Write, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Write rows, many a statement: the interpreter is left once for all of them, and free for others meanwhile."""
+    """Write rows, many a statement: preparing, binding and stepping one costs as much as the row itself."""
     start = 0
     for count in _ROWS:
         statement = _statement(what, count)

@@ -109,59 +109,6 @@ def test_every_waiting_caller_hears_of_a_failure(place) -> None:
     assert set(said) <= {"failed", "closed"}
 
 
-def _two_groups(place, *, failing: bool) -> tuple[list[str], str, str]:
-    """What two callers hear when the second is executed while the first is being written; digests before and after."""
-    writing, executed, steps = threading.Event(), threading.Event(), []
-
-    def fault(name: str) -> None:
-        if not writing.is_set() and name == "store.begin" and armed:
-            writing.set()
-            assert executed.wait(20)
-            steps.append("written")
-            if failing:
-                raise StoreError("the disk is gone")
-        elif writing.is_set() and name == "rails.executed":
-            steps.append("executed")
-            executed.set()
-
-    armed: list[bool] = []
-    with place.open(fault=fault) as rails:
-        operator, before = rails.operator_session(), rails.log_hash()
-        armed.append(True)
-
-        def ask(key: str, *, second: bool) -> str:
-            if second:
-                assert writing.wait(20)
-            try:
-                said = rails.submit_many([(operator, Tick(key))], at_us=1)[0].code
-            except RailsClosedError:
-                said = "closed"
-            except StoreError:
-                said = "failed"
-            steps.append(said)
-            return said
-
-        with ThreadPoolExecutor(2) as pool:
-            # The second sends the first's own command again: its answer is known, but not yet durable.
-            waiting = [pool.submit(ask, "once", second=second) for second in (False, True)]
-            said = [one.result() for one in waiting]
-    assert steps[:2] == ["executed", "written"]
-    with place.open() as rails:
-        return said, before, rails.log_hash()
-
-
-def test_a_group_is_executed_while_the_one_before_is_written(place) -> None:
-    said, before, after = _two_groups(place, failing=False)
-    assert said == ["ok", "ok"]
-    assert before != after
-
-
-def test_a_failed_commit_drops_what_was_executed_on_top_of_it(place) -> None:
-    said, before, after = _two_groups(place, failing=True)
-    assert said == ["failed", "closed"]
-    assert before == after
-
-
 def test_two_callers_keep_the_order_of_execution(place) -> None:
     """Groups of several threads: every answer is in the log when it is given, and the log is one chain."""
     with place.open() as rails:
