@@ -11,7 +11,6 @@ from headway.simulation._machine_code import compiled
 from headway.simulation._state import (
     COVERED,
     JOINED,
-    KEY,
     LRU,
     NEWER,
     NOW,
@@ -21,6 +20,7 @@ from headway.simulation._state import (
     READY,
     REFS,
     USED,
+    WITHIN,
     Rules,
     State,
     Work,
@@ -150,11 +150,10 @@ def held(s: State, rules: Rules, e: int, r: int) -> int:
     """Private blocks of a request, those that decoding added included."""
     if s.seq[r, READY] != 2:
         return int(s.seq[r, PRIVATE])
-    size = rules.pass_block
-    first = s.seq[r, JOINED] + (s.seq[r, KEY] - s.seq[r, JOINED]) % size
-    if s.eng[e, PASSES] <= first:
+    since = s.eng[e, PASSES] - s.seq[r, JOINED] - s.seq[r, WITHIN]
+    if since <= 0:
         return int(s.seq[r, PRIVATE])
-    return int(s.seq[r, PRIVATE] + (s.eng[e, PASSES] - 1 - first) // size + 1)
+    return int(s.seq[r, PRIVATE] + (since - 1) // rules.pass_block + 1)
 
 
 @compiled

@@ -8,7 +8,7 @@ from functools import cache
 
 from headway.simulation._cache import found
 from headway.simulation._lanes import next_load, pop, queue
-from headway.simulation._machine_code import compiled, compiled_apart, entry
+from headway.simulation._machine_code import compiled, compiled_apart, compiled_once, entry
 from headway.simulation._state import (
     AREA,
     BUSY,
@@ -18,11 +18,11 @@ from headway.simulation._state import (
     HEAP,
     IN_SYSTEM,
     LAST_END,
+    LEFT,
     LOADING,
     LRU,
     NEXT,
     NOW,
-    OCCUPANCY_BINS,
     PENDING,
     READY,
     ROUND,
@@ -95,11 +95,13 @@ def departure(rules: Rules, at: float) -> float:
     return max(math.ceil(at / rules.period - 1e-9) * rules.period, at)
 
 
-@compiled
+@compiled_once
 def arrive(s: State, work: Work, rules: Rules, r: int, at: float) -> None:
     """A request reaches the router, and a sleeping engine wakes."""
+    if s.seq[r, READY] == 0:
+        s.seq[r, TARGET], s.seq[r, LEFT] = work.tokens[r], work.emitted[r]
     e = route(s, work, rules, r)
-    s.seq[r, ENGINE] = e
+    s.mark[ENGINE, r] = e
     s.eng[e, PENDING] += s.seq[r, TARGET] - s.seq[r, DONE]
     queue(s, work, e, r, False)
     group = e // rules.ranks
@@ -130,7 +132,7 @@ def sample(s: State, rules: Rules, at: float) -> None:
     s.clock[SAMPLE_AT] = at + s.clock[SAMPLE_EVERY]
 
 
-@compiled
+@compiled_once
 def depart(s: State, work: Work, rules: Rules, times: Times, group: int, at: float) -> None:
     """Begin a step of all ranks of an engine; they wait for the slowest. Nobody leaves where all wait for blocks."""
     slowest, most, loading, resume = 0.0, 0, 0, math.inf
@@ -145,16 +147,15 @@ def depart(s: State, work: Work, rules: Rules, times: Times, group: int, at: flo
         return
     seconds = slowest + times.linear[most]
     for e in range(group * rules.ranks, (group + 1) * rules.ranks):
-        share = (OCCUPANCY_BINS - 1) * s.eng[e, RUNNING] // rules.max_seqs
-        s.trains[share] += 1
+        s.trains[s.eng[e, RUNNING]] += 1
         s.spent[e, BUSY] += seconds
-        s.occupancy[share] += seconds
+        s.occupancy[s.eng[e, RUNNING]] += seconds
     s.counts[STEPS] += 1
     s.flying[group] = 1
     s.event[group] = at + seconds
 
 
-@compiled
+@compiled_once
 def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float) -> None:
     """The end of a step, the beginning of the next, or both."""
     active = False
@@ -176,7 +177,7 @@ def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float
         depart(s, work, rules, times, group, at)
 
 
-@compiled
+@compiled_once
 def events_in_order(s: State, work: Work, rules: Rules, times: Times, events: int) -> bool:
     """Process at most `events` events in order of time, arrivals before steps; whether any is left."""
     n = work.arrival.size

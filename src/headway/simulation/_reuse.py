@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from headway.simulation._compile import compiled
+from headway.simulation._machine_code import compiled_alone
 
 NEVER = -1
 #: A block's last user and its place in a prompt are one number, user + place x PLACE: along a stretch that one request
@@ -20,7 +20,7 @@ NEVER = -1
 PLACE = 1 << 32
 
 
-@compiled
+@compiled_alone
 def add(tree: Any, i: int, by: int) -> None:
     """Add to entry `i` of a Fenwick tree."""
     i += 1
@@ -29,7 +29,7 @@ def add(tree: Any, i: int, by: int) -> None:
         i += i & -i
 
 
-@compiled
+@compiled_alone
 def below(tree: Any, i: int) -> int:
     """Sum of the entries before `i` of a Fenwick tree."""
     total = 0
@@ -39,7 +39,7 @@ def below(tree: Any, i: int) -> int:
     return total
 
 
-@compiled
+@compiled_alone
 def grown(array: Any, used: int) -> Any:
     """The array, or one of twice its size with the same entries where it is full."""
     if used < len(array):
@@ -49,7 +49,7 @@ def grown(array: Any, used: int) -> Any:
     return wider
 
 
-@compiled
+@compiled_alone
 def segments(last: Any, begin: int, end: int, start: Any, count: Any, r: int, segment: Any) -> Any:
     """Split a prompt into stretches last used together, and make `r` their last user.
 
@@ -78,7 +78,7 @@ def segments(last: Any, begin: int, end: int, start: Any, count: Any, r: int, se
     return segment, m, position
 
 
-@compiled
+@compiled_alone
 def take_over(tree: Any, held: Any, segment: Any, m: int) -> int:
     """Take the stretches from the requests that held them; returns their blocks."""
     moved = 0
@@ -91,7 +91,7 @@ def take_over(tree: Any, held: Any, segment: Any, m: int) -> int:
     return moved
 
 
-@compiled
+@compiled_alone
 def reuse_pass(
     times: Any, inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: int, ttl: float, least: int
 ) -> Any:
@@ -166,7 +166,7 @@ def reuse_pass(
     return True, hit_tokens, gaps[:g], raw[:w], by_distance, last
 
 
-@compiled
+@compiled_alone
 def point(by_distance: Any, at: int, blocks: int, size: int, share: float) -> None:
     """Blocks that are all served from the same capacity on (an entry of the first difference of the curve)."""
     tokens = blocks * size
@@ -178,7 +178,7 @@ def point(by_distance: Any, at: int, blocks: int, size: int, share: float) -> No
     by_distance[at + 1, 2] -= blocks
 
 
-@compiled
+@compiled_alone
 def shorten(by_distance: Any, at: int, tokens: int, share: float) -> None:
     """Tokens that a prompt's last block does not fill."""
     by_distance[at, 0] -= tokens
@@ -187,7 +187,7 @@ def shorten(by_distance: Any, at: int, tokens: int, share: float) -> None:
     by_distance[at + 1, 1] += tokens * share
 
 
-@compiled
+@compiled_alone
 def ramp(by_distance: Any, begin: int, end: int, size: int, share: float) -> None:
     """One more block served with each block of capacity from `begin` to before `end`."""
     by_distance[begin, 0] += size
@@ -198,7 +198,7 @@ def ramp(by_distance: Any, begin: int, end: int, size: int, share: float) -> Non
     by_distance[end, 2] -= 1
 
 
-@compiled
+@compiled_alone
 def general_pass(
     times: Any, inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: int, ttl: float, least: int
 ) -> Any:

@@ -19,17 +19,19 @@ GAP_BINS = 1000
 OCCUPANCY_BINS = 101
 SAMPLES = 2048
 #: Columns of :attr:`State.counts`.
-NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, FEW, SENT, DECODED, COMPUTED = range(11)
+NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, GAP, SENT, DECODED, COMPUTED = range(11)
 #: Columns of :attr:`State.clock`.
 NOW, AREA, SAMPLE_AT, SAMPLE_EVERY, LAST_END = range(5)
 
 #: Columns of :attr:`State.seq`.
-TARGET, DONE, LEFT, COVERED, PRIVATE, JOINED, KEY, ENGINE, READY, BEFORE, AFTER, UP, DOWN, PREEMPTED, HIT = range(15)
-#: Columns of :attr:`State.when`.
-START, FIRST, LAST, TOKEN, QUEUED, RESUME = range(6)
+TARGET, DONE, LEFT, COVERED, PRIVATE, JOINED, KEY, WITHIN, READY, BEFORE, AFTER, UP, DOWN = range(13)
+#: Rows of :attr:`State.when`.
+START, FIRST, LAST, QUEUED, TOKEN, RESUME = range(6)
+#: Rows of :attr:`State.mark`.
+ENGINE, HIT, PREEMPTED = range(3)
 #: Columns of :attr:`State.eng`.
 DECODING, RUNNING, WAITING, USED, PENDING, BASE, JOINS, PASSES, TOKENS, CARRIED, JOINING, LRU = range(12)
-PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL = range(12, 17)
+PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL, PHASE, SLOT, CELL = range(12, 20)
 #: Columns of :attr:`State.spent`.
 BUSY, LAST_PASS = range(2)
 #: Columns of :attr:`State.lane`.
@@ -96,6 +98,9 @@ class Times(NamedTuple):
     head: Floats
     decode: Floats
     prefill: Floats
+    decode_at: Floats
+    new_at: Floats
+    cached_at: Floats
     context_top: float
     new_top: float
 
@@ -105,6 +110,7 @@ class State(NamedTuple):
 
     seq: NDArray[np.int32]
     when: Floats
+    mark: NDArray[np.int32]
     eng: Ints
     spent: Floats
     lane: Ints
@@ -128,6 +134,7 @@ class State(NamedTuple):
     counts: Ints
     clock: Floats
     gaps: Ints
+    gap_from: Floats
     occupancy: Floats
     trains: Ints
     samples: Floats
@@ -169,13 +176,11 @@ def fresh_state(work: Work, rules: Rules) -> State:
     def floats(*shape: int, fill: float = 0.0) -> Any:
         return np.full(shape, fill, dtype=np.float64) if fill else np.zeros(shape, dtype=np.float64)
 
-    seq = np.zeros((n, 15), dtype=np.int32)
-    seq[:, TARGET], seq[:, LEFT] = work.tokens, work.emitted
-    for column in (ENGINE, BEFORE, AFTER, UP, DOWN):
-        seq[:, column] = -1
-    when = floats(n, 6, fill=np.nan)
-    when[:, QUEUED] = work.arrival
-    eng = ints(e, 17)
+    when, mark = floats(6, n), np.zeros((3, n), dtype=np.int32)
+    when[[START, FIRST, LAST]] = np.nan
+    when[QUEUED] = work.arrival
+    mark[ENGINE] = -1
+    eng = ints(e, 20)
     for column in (PRE_HEAD, PRE_TAIL, LOAD_HEAD, LOAD_TAIL):
         eng[:, column] = -1
     link = np.full((e, ids + 1, 3), ids, dtype=np.int32)
@@ -183,8 +188,9 @@ def fresh_state(work: Work, rules: Rules) -> State:
     shelf = np.full((rows, known + 1, 3), known, dtype=np.int32)
     shelf[:, :, HELD] = 0
     return State(
-        seq=seq,
+        seq=np.zeros((n, 13), dtype=np.int32),
         when=when,
+        mark=mark,
         eng=eng,
         spent=floats(e, 2),
         lane=ints(e, lanes, 4, fill=-1),
@@ -208,7 +214,8 @@ def fresh_state(work: Work, rules: Rules) -> State:
         counts=ints(11),
         clock=floats(5),
         gaps=ints(GAP_BINS),
-        occupancy=floats(OCCUPANCY_BINS),
-        trains=ints(OCCUPANCY_BINS),
+        gap_from=np.concatenate([[0.0], 10.0 ** (np.arange(1, GAP_BINS) / 100.0 - 6.0), [np.inf]]),
+        occupancy=floats(rules.max_seqs + 1),
+        trains=ints(rules.max_seqs + 1),
         samples=floats(SAMPLES, 7),
     )

@@ -31,6 +31,7 @@ from headway.simulation._state import (
     TARGET,
     WAITED,
     WRITTEN,
+    Floats,
     Rules,
     State,
     Times,
@@ -39,15 +40,25 @@ from headway.simulation._state import (
 
 
 @compiled
+def cell_of(points: Floats, near: int, x: float) -> int:
+    """Last point of a grid not above `x`, found from one nearby; the last but one where there is none above."""
+    i = int(near)
+    while i + 2 < points.size and points[i + 1] <= x:
+        i += 1
+    while i > 0 and points[i] > x:
+        i -= 1
+    return i
+
+
+@compiled
 def prefill_attention(times: Times, new: int, cached: int) -> float:
     """Attention of `new` tokens of a prompt after `cached` ones, bilinear on the grid [s]."""
     n, m = times.prefill.shape[0] - 1, times.prefill.shape[1] - 1
     x, y = min(float(new), times.new_top), min(float(cached), times.context_top)
-    i = min(int(n * math.sqrt(x / times.new_top)), n - 1)
-    j = min(int(m * math.sqrt(y / times.context_top)), m - 1)
-    a, b = times.new_top * i * i / (n * n), times.new_top * (i + 1) * (i + 1) / (n * n)
-    c, d = times.context_top * j * j / (m * m), times.context_top * (j + 1) * (j + 1) / (m * m)
-    u, v = (x - a) / (b - a), (y - c) / (d - c)
+    i = cell_of(times.new_at, min(int(n * math.sqrt(x / times.new_top)), n - 1), x)
+    j = cell_of(times.cached_at, min(int(m * math.sqrt(y / times.context_top)), m - 1), y) if cached > 0 else 0
+    u = (x - times.new_at[i]) / (times.new_at[i + 1] - times.new_at[i])
+    v = (y - times.cached_at[j]) / (times.cached_at[j + 1] - times.cached_at[j])
     low = times.prefill[i, j] * (1.0 - u) + times.prefill[i + 1, j] * u
     high = times.prefill[i, j + 1] * (1.0 - u) + times.prefill[i + 1, j + 1] * u
     return float(low * (1.0 - v) + high * v)

@@ -55,13 +55,10 @@ def play(work: Work, rules: Rules, times: Times) -> State:
     >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.replay import prepare
     >>> from headway.simulation.scheduler import Scheduler
-    >>> from headway.simulation.step_times import fixed_times
+    >>> from headway.simulation.step_times import fixed_times, loop_times
     >>> from headway.simulation.trace import make_trace
     >>> work, rules, _ = prepare(make_trace("one", [1.0], [100], [3]), Scheduler(max_seqs=4), Fleet())
-    >>> t = fixed_times(0.02)
-    >>> play(work, rules, Times(t.linear, t.head, t.decode, t.prefill, t.context_top, t.new_top)).when[:, LAST].round(
-    ...     3
-    ... ).tolist()
+    >>> play(work, rules, loop_times(fixed_times(0.02))).when[LAST].round(3).tolist()
     [1.06]
     """
     out = fresh_state(work, rules)
@@ -85,7 +82,7 @@ def play(work: Work, rules: Rules, times: Times) -> State:
         if coming <= stepping:
             r = opened.popleft() if first_open <= first_later else heapq.heappop(later)[1]
             e = _route(sequences[r], engines, work, rules, turns)
-            out.seq[r, ENGINE] = e
+            out.mark[ENGINE, r] = e
             engines[e]["lines"][sequences[r]["lane"]].append(sequences[r])
             group = groups[e // rules.ranks]
             if not group["flying"]:
@@ -136,7 +133,7 @@ def _due(engine: Engine, rules: Rules) -> list[Sequence]:
 def _preempt(engine: Engine, rules: Rules, out: State) -> Sequence:
     lane = max(q["lane"] for q in engine["seats"])
     q: Sequence = [x for x in engine["seats"] if x["lane"] == lane][-1]
-    out.seq[q["r"], PREEMPTED] += 1
+    out.mark[PREEMPTED, q["r"]] += 1
     engine["seats"].remove(q)
     let_go(engine, q)
     if q["state"] == "decode":
@@ -154,9 +151,9 @@ def _board(engine: Engine, q: Sequence, now: float, out: State) -> bool:
     """Take the first of its lane; whether it is the first time."""
     engine["lines"][q["lane"]].popleft()
     engine["seats"].append(q)
-    new = bool(math.isnan(out.when[q["r"], START]))
+    new = bool(math.isnan(out.when[START, q["r"]]))
     if new:
-        out.when[q["r"], START] = now
+        out.when[START, q["r"]] = now
     return new
 
 
@@ -191,7 +188,7 @@ def _join(engine: Engine, rules: Rules, now: float, out: State) -> float:
         if engine["seats"] and need > free_blocks(engine, rules) - rules.watermark:
             break
         _board(engine, q, now, out)
-        if out.seq[q["r"], PREEMPTED] > 0 and rules.swap:
+        if out.mark[PREEMPTED, q["r"]] > 0 and rules.swap:
             seconds += q["target"] * rules.swap_token_s
         grow_to(engine, q, q["target"], rules)
         _start_decoding(engine, q, rules)
@@ -276,7 +273,7 @@ def _admit(
             break
         resume = ready_at(engine, q, sources, rules, times) if rules.tiers.size else now
         if _board(engine, q, now, out):
-            out.seq[q["r"], HIT] = hit
+            out.mark[HIT, q["r"]] = hit
             out.tier_hits[q["r"]] = hits_by_tier(q, sources, rules)
         if rules.tiers.size:
             take_loads(engine, q, sources, rules)
@@ -300,12 +297,12 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
     work, rules, _, out, later = world
 
     def leave(q: Sequence) -> None:
-        out.when[q["r"], LAST] = at
+        out.when[LAST, q["r"]] = at
         out.counts[SERVED] += 1
         child = int(work.first_child[q["r"]])
         while child >= 0:
-            out.when[child, QUEUED] = at + work.think[child]
-            heapq.heappush(later, (float(out.when[child, QUEUED]), child))
+            out.when[QUEUED, child] = at + work.think[child]
+            heapq.heappush(later, (float(out.when[QUEUED, child]), child))
             child = int(work.next_child[child])
 
     if engine["flown"]:
@@ -319,8 +316,8 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
         leave(q)
     for q in [x for x in _prefilling(engine) if x["done"] == x["target"]]:
         q["left"] -= 1
-        if math.isnan(out.when[q["r"], FIRST]):
-            out.when[q["r"], FIRST] = at
+        if math.isnan(out.when[FIRST, q["r"]]):
+            out.when[FIRST, q["r"]] = at
         if q["left"] and e >= rules.prefillers:
             _start_decoding(engine, q, rules)
             continue
