@@ -17,7 +17,7 @@ from headway.facts.check import not_negative, positive, single
 from headway.facts.errors import InputError
 from headway.physics.arrays import Numbers, plain, together
 from headway.simulation.columns import Floats, Ints, Runs
-from headway.simulation.prefixes import Uses, prefix_uses
+from headway.simulation.prefixes import Uses, dense_runs, prefix_uses
 from headway.simulation.trace import Trace
 
 
@@ -84,40 +84,6 @@ class Reuse:
     lru: Floats
     lru_slope: Floats
     hit_tokens: Ints
-
-
-def dense_runs(runs: Runs) -> tuple[Runs, int]:
-    """Renumber ids without gaps, runs staying runs.
-
-    Parameters
-    ----------
-    runs : tuple of ndarray
-        ``run_indptr, run_start, run_count``.
-
-    Returns
-    -------
-    tuple
-        The runs, and how many ids there are at most.
-
-    Examples
-    --------
-    >>> runs = np.array([0, 2]), np.array([10**15, 5]), np.array([2, 3])
-    >>> (indptr, start, count), ids = dense_runs(runs)
-    >>> start.tolist(), ids
-    ([3, 0], 5)
-    """
-    indptr, start, count = runs
-    order = np.argsort(start, kind="stable")
-    ends = np.maximum.accumulate((start + count)[order])
-    opens = np.ones(len(order), dtype=bool)
-    opens[1:] = start[order][1:] > ends[:-1]
-    island = np.cumsum(opens) - 1
-    first = start[order][opens]
-    final = ends[np.append(np.flatnonzero(opens)[1:] - 1, len(order) - 1)]
-    offset = np.cumsum(final - first) - (final - first)
-    moved = np.empty_like(start)
-    moved[order] = start[order] - first[island] + offset[island]
-    return (indptr, moved, count), int((final - first).sum())
 
 
 def require_blocks(trace: Trace) -> None:

@@ -51,6 +51,40 @@ class _Stretches:
     unique: int
 
 
+def dense_runs(runs: Runs) -> tuple[Runs, int]:
+    """Renumber ids without gaps, runs staying runs.
+
+    Parameters
+    ----------
+    runs : tuple of ndarray
+        ``run_indptr, run_start, run_count``.
+
+    Returns
+    -------
+    tuple
+        The runs, and how many ids there are at most.
+
+    Examples
+    --------
+    >>> runs = np.array([0, 2]), np.array([10**15, 5]), np.array([2, 3])
+    >>> (indptr, start, count), ids = dense_runs(runs)
+    >>> start.tolist(), ids
+    ([3, 0], 5)
+    """
+    indptr, start, count = runs
+    order = np.argsort(start, kind="stable")
+    ends = np.maximum.accumulate((start + count)[order])
+    opens = np.ones(len(order), dtype=bool)
+    opens[1:] = start[order][1:] > ends[:-1]
+    island = np.cumsum(opens) - 1
+    first = start[order][opens]
+    final = ends[np.append(np.flatnonzero(opens)[1:] - 1, len(order) - 1)]
+    offset = np.cumsum(final - first) - (final - first)
+    moved = np.empty_like(start)
+    moved[order] = start[order] - first[island] + offset[island]
+    return (indptr, moved, count), int((final - first).sum())
+
+
 def prefix_uses(times: Floats, inputs: Ints, runs: Runs, size: int, ttl_s: float, least: int) -> Uses | None:
     """Pass over a trace whose ids stand for prefixes; None where one comes after two different ids.
 

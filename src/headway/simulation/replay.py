@@ -38,9 +38,9 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
-from headway.simulation.cache import dense_runs
 from headway.simulation.fleet import Fleet
 from headway.simulation.plain import play
+from headway.simulation.prefixes import dense_runs
 from headway.simulation.scheduler import ROUTERS, Scheduler
 from headway.simulation.step_times import StepTimes, loop_times
 from headway.simulation.trace import Trace
