@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headway.simulation.fleet import CacheTier, Fleet
+from headway.simulation.fleet import KEEPS, CacheTier, Fleet
 from headway.simulation.read import read_trace
 from headway.simulation.replay import Replay, replay
 from headway.simulation.scheduler import POLICIES, PREEMPTIONS, ROUTERS, Scheduler
@@ -62,6 +62,8 @@ def random_tiers(rng: np.random.Generator) -> tuple[CacheTier, ...]:
             busy_token_s=float(10 ** rng.uniform(-7, -4)),
             latency_s=float(rng.choice([0, 1e-3])),
             shared=bool(rng.random() < 0.5),
+            keeps=str(rng.choice(list(KEEPS))),
+            life_s=float(rng.choice([np.inf, np.inf, 0.3, 2.0])),
         )
         for k in range(int(rng.integers(1, 4)))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -59,24 +60,40 @@ def _places() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class TierAsked:
-    """One ``--tier``: a device's name, its sizes, and a read rate instead of its own."""
+    """One ``--tier``: a device's name, its sizes, a read rate instead of its own, what it drops, and lives."""
 
     name: str
     sizes: tuple[float, ...]
     rate: float | None
+    keeps: str
+    life: float
 
 
 def _tier(text: str, field: str) -> TierAsked:
-    from headway.facts.errors import InputError
+    from headway.facts.errors import InputError, unknown
     from headway.facts.storage import storage
     from headway.facts.units import parse
+    from headway.simulation.fleet import KEEPS
 
     name, equals, rest = text.partition("=")
+    rest, *marks = rest.split(":")
     sizes, at, rate = rest.partition("@")
     if not equals or not sizes:
-        raise InputError(field, text, "a device and its size, as 'ddr=512GB', 'flash=1TB,4TB' or 'flash=4TB@20GB/s'")
-    capacities = tuple(parse(size, "bytes", field) for size in sizes.split(","))
-    return TierAsked(storage(name).name, capacities, parse(rate, "bytes_per_second", field) if at else None)
+        wanted = "a device and its size, as 'ddr=512GB', 'flash=1TB,4TB', 'flash=4TB@20GB/s' or 'flash=4TB:lfu:1h'"
+        raise InputError(field, text, wanted)
+    keeps = [mark for mark in marks if not mark[:1].isdigit()]
+    lives = [parse(mark, "seconds", field) for mark in marks if mark[:1].isdigit()]
+    if len(keeps) > 1 or len(lives) > 1:
+        raise InputError(field, text, "one policy and one life, as 'flash=4TB:lfu:1h'")
+    if keeps and keeps[0] not in KEEPS:
+        raise unknown(f"policy of {field}", keeps[0], KEEPS)
+    return TierAsked(
+        storage(name).name,
+        tuple(parse(size, "bytes", field) for size in sizes.split(",")),
+        parse(rate, "bytes_per_second", field) if at else None,
+        keeps[0] if keeps else "lru",
+        lives[0] if lives else math.inf,
+    )
 
 
 def _devices() -> tuple[str, ...]:
@@ -168,7 +185,12 @@ _OPTIONS = (
     click.option("--against", type=choice("policy", _policies), help="Compare with this policy over --seeds."),
     click.option("--seeds", type=integer(2, 100), default="5", help="Runs of each policy, for --against."),
     click.option("--autoscale", type=TIME, help="Replicas that each window of this length needs for the limits."),
-    click.option("--tier", type=TIER, multiple=True, help="A memory below the engines', as ddr=512GB; nearest first."),
+    click.option(
+        "--tier",
+        type=TIER,
+        multiple=True,
+        help="A memory below the engines', as ddr=512GB or flash=4TB:lfu:1h, nearest first.",
+    ),
     click.option("--write-through", is_flag=True, help="Tiers get blocks when they are made, not when dropped above."),
     click.option("--per-request", type=CONFIG, help="Write a row per request to this .csv, .csv.gz or .parquet."),
     click.option("--over", type=choice("place", _places), default="processes", help="Where many runs go: here, ray."),
@@ -270,7 +292,10 @@ def _sizes(given: Run, trace: Trace) -> list[tuple[MemoryTier, ...]]:
     if given.tier and (not trace.block_tokens or given.no_cache):
         accepted = "a trace with block ids: a memory keeps blocks of prompts"
         raise InputError("--tier", given.tier[0].name, accepted if not trace.block_tokens else "no --no-cache with it")
-    kinds = [[memory_tier(tier.name, size, tier.rate) for size in tier.sizes] for tier in given.tier]
+    kinds = [
+        [memory_tier(tier.name, size, tier.rate, keeps=tier.keeps, life_s=tier.life) for size in tier.sizes]
+        for tier in given.tier
+    ]
     return list(itertools.product(*kinds))
 
 

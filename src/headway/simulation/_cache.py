@@ -25,7 +25,7 @@ from headway.simulation._state import (
     State,
     Work,
 )
-from headway.simulation._tiers import put, put_through
+from headway.simulation._tiers import put, put_through, used_above
 
 
 @compiled
@@ -50,7 +50,7 @@ def take(s: State, e: int, i: int) -> None:
 
 
 @compiled
-def leave(s: State, e: int, i: int) -> None:
+def leave(s: State, rules: Rules, e: int, i: int) -> None:
     """One user less; the last one leaves the block as the newest of the evictable."""
     s.link[e, i, REFS] -= 1
     if s.link[e, i, REFS] == 0:
@@ -64,6 +64,8 @@ def leave(s: State, e: int, i: int) -> None:
         s.eng[e, USED] -= 1
         if s.tally.size > 0:
             s.stamp[e, i] = max(s.stamp[e, i], s.clock[NOW])
+            if rules.through:
+                used_above(s, rules, e, int(i))
 
 
 @compiled
@@ -161,6 +163,6 @@ def give_back(s: State, work: Work, rules: Rules, e: int, r: int) -> None:
     """Let go of all blocks, the last of the prompt first, so that the head of a prefix stays longest."""
     s.eng[e, USED] -= held(s, rules, e, r)
     for k in range(s.seq[r, COVERED] - 1, -1, -1):
-        leave(s, e, work.ids[work.pointer[r] + k])
+        leave(s, rules, e, work.ids[work.pointer[r] + k])
     s.seq[r, COVERED] = 0
     s.seq[r, PRIVATE] = 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from typing import Any
 
-from headway.simulation._plain_tiers import put_block, put_everywhere
+from headway.simulation._plain_shelves import new_tier
+from headway.simulation._plain_tiers import note_use, put_block, put_everywhere
 from headway.simulation._plain_times import Engine, Sequence
 from headway.simulation._state import SHARED, Rules, State, Work
 
@@ -71,7 +71,7 @@ def grow_to(engine: Engine, q: Sequence, tokens: int, rules: Rules) -> None:
     evict(engine, rules)
 
 
-def let_go(engine: Engine, q: Sequence) -> None:
+def let_go(engine: Engine, q: Sequence, rules: Rules) -> None:
     """Give back all blocks, the last of the prompt first."""
     for i in reversed(q["held"]):
         engine["users"][i] -= 1
@@ -79,21 +79,19 @@ def let_go(engine: Engine, q: Sequence) -> None:
             del engine["users"][i]
             engine["idle"][i] = None
             engine["stamp"][i] = max(engine["stamp"].get(i, -math.inf), engine["now"])
+            if rules.through:
+                note_use(engine, i)
     q["held"], q["private"] = [], 0
 
 
 def new_engines(rules: Rules, out: State) -> list[Engine]:
     """Engines with nothing to do, each with tiers of its own but for those that all share."""
-    shared = [_tier() for _ in rules.tiers]
+    shared = [new_tier() for _ in rules.tiers]
     engines = []
     for _ in range(rules.engines):
-        tiers = [one if numbers[SHARED] else _tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
-        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers})
+        tiers = [one if numbers[SHARED] else new_tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
+        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers, "rules": rules})
     return engines
-
-
-def _tier() -> dict[str, Any]:
-    return {"held": OrderedDict(), "free": 0.0}
 
 
 def _engine(rules: Rules) -> Engine:

@@ -36,11 +36,15 @@ PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL, PHASE, SLOT, CELL = range(12,
 BUSY, LAST_PASS = range(2)
 #: Columns of :attr:`State.lane`.
 WAIT_HEAD, WAIT_TAIL, RUN_HEAD, RUN_TAIL = range(4)
-#: Columns of :attr:`State.link` and of :attr:`State.shelf`, whose first one says whether the tier holds the block.
+#: Columns of :attr:`State.link` and of :attr:`State.shelf`, whose first one says which list of the tier has the block.
 REFS, OLDER, NEWER = range(3)
-HELD = REFS
-#: Columns of :attr:`Rules.tiers`: blocks held, seconds to the first byte, of a block for its reader and of the tier.
-ROOM, LATENCY, MOVE, TAKES, ROW, SHARED = range(6)
+HELD, USES = REFS, 3
+#: Lists of a tier, from 1: those of S3-FIFO, and how many LFU has.
+NEWEST, MAIN, GHOST = range(1, 4)
+LISTS = 16
+#: Columns of :attr:`Rules.tiers`: blocks held, seconds to the first byte, of a block for its reader and of the tier,
+#: first row, whether all engines share it, what it drops, and seconds that a block is kept after its last use.
+ROOM, LATENCY, MOVE, TAKES, ROW, SHARED, KEEPS, LIFE = range(8)
 #: Columns of :attr:`State.flow`.
 LOADS, LOADED, WRITTEN, DECLINED, AGED, MOVING, WAITED = range(7)
 
@@ -156,7 +160,7 @@ def fresh_state(work: Work, rules: Rules) -> State:
     ...     np.zeros(1, dtype=np.int64),
     ...     np.zeros(0, dtype=np.int32),
     ... )
-    >>> flags, tiers = (True, False, False), np.zeros((0, 6))
+    >>> flags, tiers = (True, False, False), np.zeros((0, 8))
     >>> rules = Rules(
     ...     *flags, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1, tiers
     ... )
@@ -185,8 +189,9 @@ def fresh_state(work: Work, rules: Rules) -> State:
         eng[:, column] = -1
     link = np.full((e, ids + 1, 3), ids, dtype=np.int32)
     link[:, :, REFS] = -1
-    shelf = np.full((rows, known + 1, 3), known, dtype=np.int32)
-    shelf[:, :, HELD] = 0
+    lists = LISTS if rules.tiers[:, KEEPS].any() else 1
+    shelf = np.zeros((rows, known + lists, 4), dtype=np.int32)
+    shelf[:, known:, OLDER] = shelf[:, known:, NEWER] = known + np.arange(lists)
     return State(
         seq=np.zeros((n, 13), dtype=np.int32),
         when=when,
@@ -197,7 +202,7 @@ def fresh_state(work: Work, rules: Rules) -> State:
         link=link,
         stamp=floats(e, known + 1, fill=-np.inf),
         shelf=shelf,
-        shelved=ints(rows),
+        shelved=ints(rows, lists + 1),
         used_at=floats(rows, known + 1),
         free_at=floats(rows),
         tally=ints(tiers),

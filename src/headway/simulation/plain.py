@@ -135,7 +135,7 @@ def _preempt(engine: Engine, rules: Rules, out: State) -> Sequence:
     q: Sequence = [x for x in engine["seats"] if x["lane"] == lane][-1]
     out.mark[PREEMPTED, q["r"]] += 1
     engine["seats"].remove(q)
-    let_go(engine, q)
+    let_go(engine, q, rules)
     if q["state"] == "decode":
         q["left"] -= q["made"]
         q["target"] += math.floor(q["made"] * rules.gain) + (0 if rules.swap else 1)
@@ -311,7 +311,7 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
         q["made"] += 1
         out.counts[DECODED] += 1
     for q in sorted((x for x in engine["flown"] if x["made"] == x["left"]), key=lambda x: -x["order"]):
-        let_go(engine, q)
+        let_go(engine, q, rules)
         engine["seats"].remove(q)
         leave(q)
     for q in [x for x in _prefilling(engine) if x["done"] == x["target"]]:
@@ -321,7 +321,7 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
         if q["left"] and e >= rules.prefillers:
             _start_decoding(engine, q, rules)
             continue
-        let_go(engine, q)
+        let_go(engine, q, rules)
         engine["seats"].remove(q)
         if q["left"]:
             q["state"] = "ready"

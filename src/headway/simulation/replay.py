@@ -38,7 +38,7 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
-from headway.simulation.fleet import Fleet
+from headway.simulation.fleet import KEEPS, Fleet
 from headway.simulation.plain import play
 from headway.simulation.prefixes import dense_runs
 from headway.simulation.scheduler import ROUTERS, Scheduler
@@ -271,9 +271,10 @@ def _tiers(fleet: Fleet, block: int, cache: bool) -> Floats:
     """Rows of the tiers' numbers, in the order of the columns of ``Rules.tiers``."""
     rows, row = [], 0
     for tier in fleet.tiers if cache else ():
-        rows.append((tier.blocks, tier.latency_s, tier.token_s * block, tier.busy_token_s * block, row, tier.shared))
+        moves = tier.latency_s, tier.token_s * block, tier.busy_token_s * block
+        rows.append((tier.blocks, *moves, row, tier.shared, list(KEEPS).index(tier.keeps), tier.life_s))
         row += 1 if tier.shared else fleet.schedulers
-    return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 8)
 
 
 def _check_table(work: Work, rules: Rules, table: Times) -> None:
