@@ -100,9 +100,11 @@ def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
         acceptance=1.0 + (0.7 * draft if rng.random() < 0.7 else 0.0),
     )
     engines = int(rng.integers(1, 4))
+    prefillers = int(rng.integers(0, engines))
+    hours = np.sort(rng.random(int(rng.integers(0, 4))) * 10).tolist() if not prefillers else []
     fleet = Fleet(
         engines=engines,
-        prefillers=int(rng.integers(0, engines)),
+        prefillers=prefillers,
         ranks=int(rng.integers(1, 3)),
         blocks=int(rng.choice([0, 30, 40, 60, 200])),
         swap_token_s=1e-5,
@@ -111,6 +113,7 @@ def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
         tiers=random_tiers(rng) if rng.random() < 0.6 else (),
         write_through=bool(rng.random() < 0.4),
         layers=int(rng.choice([1, 4])),
+        schedule=tuple((at, int(rng.integers(1, engines + 1))) for at in hours),
     )
     return trace, scheduler, fleet
 

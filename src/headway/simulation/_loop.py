@@ -36,6 +36,7 @@ from headway.simulation._state import (
     TARGET,
     USED,
     WAITING,
+    WINDOW,
     Rules,
     State,
     Times,
@@ -70,9 +71,21 @@ def best_prefix(s: State, work: Work, rules: Rules, r: int, low: int, high: int)
 
 
 @compiled
+def engines_now(s: State, rules: Rules) -> int:
+    """Engines that take new requests at this time."""
+    k = s.counts[WINDOW]
+    while k + 1 < rules.since.size and rules.since[k + 1] <= s.clock[NOW]:
+        k += 1
+    s.counts[WINDOW] = k
+    return int(rules.taking[k])
+
+
+@compiled
 def route(s: State, work: Work, rules: Rules, r: int) -> int:
     """Engine of a request that arrives now, or whose cache does."""
     low, high = 0, rules.engines
+    if rules.since.size > 0:
+        high = engines_now(s, rules)
     if rules.prefillers > 0:
         low, high = (rules.prefillers, rules.engines) if s.seq[r, READY] == 1 else (0, rules.prefillers)
     if high - low == 1:

@@ -19,7 +19,7 @@ GAP_BINS = 1000
 OCCUPANCY_BINS = 101
 SAMPLES = 2048
 #: Columns of :attr:`State.counts`.
-NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, GAP, SENT, DECODED, COMPUTED = range(11)
+NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, GAP, SENT, DECODED, COMPUTED, WINDOW = range(12)
 #: Columns of :attr:`State.clock`.
 NOW, AREA, SAMPLE_AT, SAMPLE_EVERY, LAST_END = range(5)
 
@@ -93,6 +93,8 @@ class Rules(NamedTuple):
     through: bool
     layers: int
     tiers: Floats
+    since: Floats
+    taking: Ints
 
 
 class Times(NamedTuple):
@@ -161,9 +163,8 @@ def fresh_state(work: Work, rules: Rules) -> State:
     ...     np.zeros(0, dtype=np.int32),
     ... )
     >>> flags, tiers = (True, False, False), np.zeros((0, 8))
-    >>> rules = Rules(
-    ...     *flags, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1, tiers
-    ... )
+    >>> rest = 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1
+    >>> rules = Rules(*flags, *rest, tiers, np.zeros(0), none)
     >>> fresh_state(work, rules).event.tolist()
     [inf, inf]
     """
@@ -216,7 +217,7 @@ def fresh_state(work: Work, rules: Rules) -> State:
         flying=ints(e // rules.ranks),
         heap_at=floats(n + 1),
         heap_of=ints(n + 1),
-        counts=ints(11),
+        counts=ints(12),
         clock=floats(5),
         gaps=ints(GAP_BINS),
         gap_from=np.concatenate([[0.0], 10.0 ** (np.arange(1, GAP_BINS) / 100.0 - 6.0), [np.inf]]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from headway.facts.check import not_negative, whole
-from headway.facts.errors import RangeError, unknown
+from headway.facts.errors import InputError, RangeError, unknown
 
 #: What a full tier drops.
 KEEPS: Mapping[str, str] = MappingProxyType(
@@ -97,6 +97,8 @@ class Fleet:
         Tiers get a block when it is made, instead of when the one above drops it.
     layers : int
         Layers of the model, whose caches are loaded one after the other [1].
+    schedule : tuple of (float, int)
+        From these times on, so many replicas take new requests; the others serve what they have [s], [1].
 
     Examples
     --------
@@ -114,6 +116,7 @@ class Fleet:
     tiers: tuple[CacheTier, ...] = ()
     write_through: bool = False
     layers: int = 1
+    schedule: tuple[tuple[float, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse fleets without a decoding engine."""
@@ -124,6 +127,13 @@ class Fleet:
         whole("layers", self.layers)
         for name in ("swap_token_s", "send_token_s", "send_latency_s"):
             not_negative(name, getattr(self, name), "s")
+        if self.schedule and self.prefillers:
+            raise InputError("schedule", "engines that only prefill", "engines that do both")
+        times = [at for at, _ in self.schedule]
+        if times != sorted(times):
+            raise InputError("schedule", times, "times that rise")
+        for _, engines in self.schedule:
+            whole("replicas of the schedule", engines, most=self.engines)
 
     @property
     def schedulers(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from collections import deque
 from itertools import count
 from typing import Any
@@ -81,7 +82,7 @@ def play(work: Work, rules: Rules, times: Times) -> State:
             return out
         if coming <= stepping:
             r = opened.popleft() if first_open <= first_later else heapq.heappop(later)[1]
-            e = _route(sequences[r], engines, work, rules, turns)
+            e = _route(sequences[r], engines, work, rules, turns, coming)
             out.mark[ENGINE, r] = e
             engines[e]["lines"][sequences[r]["lane"]].append(sequences[r])
             group = groups[e // rules.ranks]
@@ -92,8 +93,10 @@ def play(work: Work, rules: Rules, times: Times) -> State:
             _turn(group, engines, stepping, world)
 
 
-def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any) -> int:
+def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any, now: float) -> int:
     pool = range(rules.engines)
+    if rules.since.size:
+        pool = range(int(rules.taking[max(bisect_right(rules.since, now) - 1, 0)]))
     if rules.prefillers:
         pool = range(rules.prefillers, rules.engines) if q["state"] == "ready" else range(rules.prefillers)
     if len(pool) == 1:

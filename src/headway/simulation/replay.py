@@ -243,6 +243,8 @@ def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rul
         through=fleet.write_through,
         layers=fleet.layers,
         tiers=_tiers(fleet, block, bool(cache)),
+        since=np.array([at for at, _ in fleet.schedule], dtype=np.float64),
+        taking=np.array([engines * fleet.ranks for _, engines in fleet.schedule], dtype=np.int64),
     )
     return work, rules, rejected
 
