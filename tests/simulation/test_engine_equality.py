@@ -21,7 +21,7 @@ from headway.simulation.transform import select
 
 COMPARED = (
     *("queued_s", "start_s", "first_s", "last_s", "hit_tokens", "preemptions", "engine", "busy_s"),
-    *("tier_tokens", "tier_flow"),
+    *("tier_tokens", "tier_flow", "series"),
 )
 
 

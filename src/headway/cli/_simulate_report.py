@@ -175,6 +175,7 @@ def _document(title: str, found: Found, deployment: Deployment, done: Replay) ->
             "running": done.series[:, 1],
             "waiting": done.series[:, 2],
             "blocks_held": done.series[:, 3],
+            **({"tier_blocks": done.series[:, 7:].T} if found.memories else {}),
         },
         "assumptions": deployment.assumptions,
     }

@@ -9,6 +9,7 @@ from functools import cache
 from headway.simulation._cache import found
 from headway.simulation._lanes import next_load, pop, queue
 from headway.simulation._machine_code import compiled, compiled_apart, compiled_once, entry
+from headway.simulation._shelves import number_kept
 from headway.simulation._state import (
     AREA,
     BUSY,
@@ -43,6 +44,7 @@ from headway.simulation._state import (
     Work,
 )
 from headway.simulation._steps import begin, complete
+from headway.simulation._tiers import row_of
 
 #: Routers by number, in the order of the scheduler's names.
 ROUND_ROBIN, LEAST_LOADED, SESSION, PREFIX = range(4)
@@ -128,7 +130,7 @@ def sample(s: State, rules: Rules, at: float) -> None:
     k = s.counts[SAMPLED]
     if k == SAMPLES:
         for j in range(SAMPLES // 2):
-            for c in range(7):
+            for c in range(s.samples.shape[1]):
                 s.samples[j, c] = s.samples[2 * j, c]
         k = SAMPLES // 2
         s.clock[SAMPLE_EVERY] = 2.0 * max(s.clock[SAMPLE_EVERY], at / SAMPLES)
@@ -141,6 +143,11 @@ def sample(s: State, rules: Rules, at: float) -> None:
     s.samples[k, 0], s.samples[k, 1], s.samples[k, 2] = at, running, waiting
     s.samples[k, 3], s.samples[k, 4] = used, kept
     s.samples[k, 5], s.samples[k, 6] = s.counts[DECODED], s.counts[SERVED]
+    for t in range(rules.tiers.shape[0]):
+        total = 0
+        for row in range(row_of(rules, t, 0), row_of(rules, t, rules.engines - 1) + 1):
+            total += number_kept(s, rules, t, row)
+        s.samples[k, 7 + t] = total
     s.counts[SAMPLED] = k + 1
     s.clock[SAMPLE_AT] = at + s.clock[SAMPLE_EVERY]
 

@@ -8,7 +8,18 @@ from collections import OrderedDict, deque
 from headway.simulation._plain_shelves import new_tier
 from headway.simulation._plain_tiers import note_use, put_block, put_everywhere
 from headway.simulation._plain_times import Engine, Sequence
-from headway.simulation._state import SHARED, Rules, State, Work
+from headway.simulation._state import (
+    DECODED,
+    SAMPLE_AT,
+    SAMPLE_EVERY,
+    SAMPLED,
+    SAMPLES,
+    SERVED,
+    SHARED,
+    Rules,
+    State,
+    Work,
+)
 
 
 def found_blocks(engine: Engine, sequence: Sequence, rules: Rules) -> int:
@@ -82,6 +93,24 @@ def let_go(engine: Engine, q: Sequence, rules: Rules) -> None:
             if rules.through:
                 note_use(engine, i)
     q["held"], q["private"] = [], 0
+
+
+def keep_sample(engines: list[Engine], out: State, at: float) -> None:
+    """A row of the time series; when the rows are full, every second one goes."""
+    k = int(out.counts[SAMPLED])
+    if k == SAMPLES:
+        k = SAMPLES // 2
+        out.samples[:k] = out.samples[::2].copy()
+        out.clock[SAMPLE_EVERY] = 2.0 * max(out.clock[SAMPLE_EVERY], at / SAMPLES)
+    here = sum(len(engine["seats"]) for engine in engines), sum(len(waiting_ones(engine)) for engine in engines)
+    blocks = sum(map(used_blocks, engines)), sum(len(engine["idle"]) for engine in engines)
+    tiers = {id(tier): (t, len(tier["held"])) for engine in engines for t, tier in enumerate(engine["tiers"])}
+    out.samples[k, :7] = at, *here, *blocks, out.counts[DECODED], out.counts[SERVED]
+    out.samples[k, 7:] = 0
+    for t, held in tiers.values():
+        out.samples[k, 7 + t] += held
+    out.counts[SAMPLED] = k + 1
+    out.clock[SAMPLE_AT] = at + out.clock[SAMPLE_EVERY]
 
 
 def new_engines(rules: Rules, out: State) -> list[Engine]:

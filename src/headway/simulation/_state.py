@@ -223,5 +223,5 @@ def fresh_state(work: Work, rules: Rules) -> State:
         gap_from=np.concatenate([[0.0], 10.0 ** (np.arange(1, GAP_BINS) / 100.0 - 6.0), [np.inf]]),
         occupancy=floats(rules.max_seqs + 1),
         trains=ints(rules.max_seqs + 1),
-        samples=floats(SAMPLES, 7),
+        samples=floats(SAMPLES, 7 + tiers),
     )

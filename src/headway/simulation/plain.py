@@ -19,6 +19,7 @@ from headway.simulation._plain import (
     found_blocks,
     free_blocks,
     grow_to,
+    keep_sample,
     let_go,
     new_engines,
     new_sequence,
@@ -39,6 +40,7 @@ from headway.simulation._state import (
     LAST_END,
     PREEMPTED,
     QUEUED,
+    SAMPLE_AT,
     SERVED,
     START,
     STEPS,
@@ -343,6 +345,8 @@ def _turn(group: Engine, engines: list[Engine], at: float, world: Any) -> None:
             _complete(e, engines[e], at, world)
         out.clock[LAST_END] = at
     group["flying"] = False
+    if at >= out.clock[SAMPLE_AT]:
+        keep_sample(engines, out, at)
     if not any(engines[e]["seats"] or _next(engines[e]) for e in group["ranks"]):
         group["event"] = math.inf
         return

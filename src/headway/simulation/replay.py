@@ -73,8 +73,9 @@ class Replay:
         Histogram of gaps between tokens, 100 bins in each decade from 1 us.
     occupancy_s, trains : ndarray, shape (101,)
         Time, and steps, by share of seats taken in percent.
-    series : ndarray, shape (k, 7)
-        Time, running, waiting, blocks held, blocks kept without a user, tokens decoded and requests done so far.
+    series : ndarray, shape (k, 7 + tiers)
+        Time, running, waiting, blocks held, blocks kept without a user, tokens decoded and requests done so far, and
+        the blocks that each tier holds.
     steps, decoded_tokens, computed_tokens : int
         Steps, decode passes of sequences, prompt tokens computed (again after preemptions) [1].
     area : float
@@ -136,7 +137,7 @@ def replay(
     fleet : Fleet, optional
         One engine without a memory limit where not given.
     engine : {"compiled", "plain"}
-        The loop, or its oracle (which keeps requests' times only).
+        The loop, or its oracle (without the gaps between tokens, occupancy and the area).
     progress : callable, optional
         Called now and then with requests done, requests in all, and the simulated time [s].
 
