@@ -6,9 +6,12 @@ JOBS ?= 2
 
 VENV := .venv
 RUN := $(VENV)/bin/python
-LOCKED := $(VENV)/.locked
-READY := $(VENV)/.ready
+BASE := $(VENV)/.base
+OURS := $(VENV)/.ours
+FULL := $(VENV)/.full
 TORCH := $(VENV)/.torch
+READY := $(OURS) $(FULL)
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
 TOO_OLD := "Headway needs Python 3.11 or later, this is " + sys.version.split()[0] + ": try make PYTHON=python3.12"
 
 .DEFAULT_GOAL := help
@@ -23,30 +26,36 @@ help:
 	@echo 'make docs     build the documentation into docs/_build/html'
 	@echo 'make refresh  rerun the commands that the documentation shows'
 	@echo 'make bench    run every benchmark'
-	@echo 'make lock     compute requirements.lock anew (needs uv)'
+	@echo 'make lock     compute both locks anew (needs uv)'
 	@echo 'make clean    remove everything that was made'
 
-# A new lock makes a new environment, so that nothing unlisted stays behind.
-$(LOCKED): requirements.lock
+# A new lock makes a new environment, so that nothing unlisted stays behind. The demonstration needs the small base
+# alone; the rest, ten times as large, arrives with the first target that needs it.
+$(BASE): requirements-base.lock requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit($(TOO_OLD) if sys.version_info < (3, 11) else 0)'
-	@echo 'Setting up $(VENV) (once, about a minute)'
+	@echo 'Setting up $(VENV) (once)'
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PIP) --require-hashes -r requirements-base.lock
 	@touch $@
 
-$(READY): $(LOCKED) pyproject.toml
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(OURS): $(BASE) pyproject.toml
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(FULL): $(BASE) | $(OURS)
+	@echo 'Adding every extra and the tools of the tests (once, about a minute)'
+	@$(PIP) --require-hashes -r requirements.lock
 	@touch $@
 
 # Only the tests need torch; its build depends on the machine, so it stands outside the lock.
-$(TORCH): $(LOCKED) requirements-torch.txt
+$(TORCH): $(READY) requirements-torch.txt
 	@echo 'Installing torch for the tests of the reversible room (once)'
-	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	@$(PIP) -r requirements-torch.txt
 	@touch $@
 
 setup: $(READY)
 
-run: $(READY)
+run: $(OURS)
 	@$(VENV)/bin/headway demo
 
 board: $(READY)
@@ -83,14 +92,19 @@ bench: $(READY)
 # Every extra but torch, whose build depends on the machine: see TORCH above.
 EXTRAS := calibrate simulation pricing prices-refresh scaling economy postgres agents ray
 
-# The flags leave the addresses of package indexes out of the file.
+# The flags leave the addresses of package indexes out of the files.
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
 lock:
 	@{ echo '# Every package of the working environment, pinned with hashes for CPython 3.11 to 3.13.'; \
 	   echo '# Made by `make lock` from pyproject.toml; do not edit by hand.'; \
-	   $(UV) pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-	     --no-emit-index-url --no-emit-find-links --no-header --no-annotate --group dev \
-	     $(EXTRAS:%=--extra %) pyproject.toml; \
+	   $(COMPILE) --group dev $(EXTRAS:%=--extra %) pyproject.toml; \
 	} > requirements.lock
+	@{ echo '# What `make run` needs of requirements.lock: the base install and what builds it.'; \
+	   echo '# Made by `make lock` from pyproject.toml; do not edit by hand.'; \
+	   $(COMPILE) --group build --constraint requirements.lock pyproject.toml; \
+	} > requirements-base.lock
 
 clean:
 	rm -rf $(VENV) node_modules build dist out docs/_build docs/generated .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

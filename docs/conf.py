@@ -48,7 +48,7 @@ nitpick_ignore_regex = [
     # Imported for type checking alone, so that listing the claims stays quick.
     ("py:class", r"(Claim|ClaimResult)"),
     # Type variables, aliases, and the pieces of an alias that is written as text.
-    ("py:class", r"headway\.(reversible\.feistel\.T|simulation\.parallel\.(Result|Item))"),
+    ("py:class", r"headway\.(reversible\.feistel\.T|economy\.completions\.T|simulation\.parallel\.(Result|Item))"),
     ("py:class", r"Rule|(dict|list)\[.+"),
 ]
 

@@ -41,7 +41,22 @@ def test_the_lock_pins_and_hashes_everything() -> None:
     asked = [line for group in groups.values() for line in group if isinstance(line, str)]
     names = {re.split(r"[<>=!~;\[ ]", line)[0].lower() for line in [*PROJECT["project"]["dependencies"], *asked]}
     assert names <= set(PINNED)
-    entries = [entry for entry in re.split(r"^(?=[a-z0-9])", LOCK, flags=re.M) if "==" in entry]
-    assert len(entries) == len(PINNED)
-    assert all("--hash=sha256:" in entry for entry in entries)
+    found = entries(LOCK)
+    assert len(found) == len(PINNED)
+    assert all("--hash=sha256:" in entry for entry in found)
     assert "://" not in LOCK
+
+
+def test_the_demonstration_installs_a_part_of_the_lock() -> None:
+    base = (ROOT / "requirements-base.lock").read_text(encoding="utf-8")
+    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
+    found = entries(base)
+    assert {re.split(r"[<>=!~;\[ ]", line)[0] for line in wanted} <= {entry.split("==")[0] for entry in found}
+    assert {entry.split()[0] for entry in found} <= {entry.split()[0] for entry in entries(LOCK)}
+    assert all("--hash=sha256:" in entry for entry in found)
+    assert "://" not in base
+
+
+def entries(lock: str) -> list[str]:
+    """The packages of a lock, each with its hashes."""
+    return [entry for entry in re.split(r"^(?=[a-z0-9])", lock, flags=re.M) if "==" in entry]

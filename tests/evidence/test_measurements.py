@@ -75,6 +75,13 @@ def test_refusals_name_the_place(tmp_path, change, named):
     assert named in str(caught.value)
 
 
+def test_columns_of_the_users_own_are_left_alone(tmp_path):
+    path = write(tmp_path, HEADER + ",rack,operator", GOOD + ",r7,me")
+    assert m.read_serving(path) == m.read_serving(write(tmp_path, HEADER, GOOD))
+    path = write(tmp_path, HEADER + ",rack,operator", GOOD + ",r7,me")
+    assert m.unread_columns(path) == ("rack", "operator")
+
+
 def test_hostile_files(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"\xff\xfe\x00")

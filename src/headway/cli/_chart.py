@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 
 from headway.cli._ticks import Scale, scale_of, ticks
 from headway.facts.errors import InputError
-from headway.facts.units import format_quantity
+from headway.facts.units import format_quantity, shown_unit
 
 Span: TypeAlias = tuple[str, str]
 Line: TypeAlias = tuple[Span, ...]
@@ -205,7 +205,7 @@ def _draw_xy(chart: XYChart, width: int, height: int, unicode: bool) -> list[Lin
     y = scale_of((v for s in chart.series for v in s.y), log=chart.y.log)
     if x is None or y is None:
         return [((chart.title, "bold"),), (("no points to draw", _DIM),)]
-    y_ticks = ticks(y.low, y.high, max(height // 3, 2), log=y.log)
+    y_ticks = ticks(y.low, y.high, max(height // 3, 2), log=y.log, unit=_unit(chart.y, y))
     labels = [_label(value, chart.y.dimension, unicode) for value in y_ticks]
     gutter = max(map(len, labels), default=0)
     canvas = _Canvas(max(width - gutter - 2, _LEAST_WIDTH // 2), height, unicode)
@@ -277,10 +277,14 @@ def _flags(marks: list[tuple[int, str]], width: int) -> list[str]:
     return rows[::-1]
 
 
+def _unit(axis: Axis, scale: Scale) -> float:
+    return shown_unit(scale.high, axis.dimension) if axis.dimension else 1.0
+
+
 def _x_axis(axis: Axis, scale: Scale, canvas: _Canvas, gutter: int) -> list[Line]:
     corner, dash, tee = ("└", "─", "┴") if canvas.unicode else ("+", "-", "+")
     rule, text = [dash] * canvas.width, ""
-    for value in ticks(scale.low, scale.high, max(canvas.width // 12, 2), log=scale.log):
+    for value in ticks(scale.low, scale.high, max(canvas.width // 12, 2), log=scale.log, unit=_unit(axis, scale)):
         column = canvas.cell(canvas.dot_at(scale.place(value), 0))[0]
         label = _label(value, axis.dimension, canvas.unicode)
         start = max(0, min(column - len(label) // 2, canvas.width - len(label)))

@@ -51,24 +51,27 @@ def scale_of(values: Iterable[float], *, log: bool = False) -> Scale | None:
     return Scale(low, high, False)
 
 
-def ticks(low: float, high: float, wanted: int, *, log: bool = False) -> list[float]:
+def ticks(low: float, high: float, wanted: int, *, log: bool = False, unit: float = 1.0) -> list[float]:
     """Round values between `low` and `high`, about `wanted` of them.
 
     Powers of ten (thinned evenly) on a logarithmic axis, with round values between them where the
-    axis is short; multiples of 1, 2 or 5 times a power of ten on a linear one.
+    axis is short; multiples of 1, 2 or 5 times a power of ten on a linear one, counted in the unit that
+    its end is shown in.
 
     >>> ticks(0, 97, 5)
     [0.0, 20.0, 40.0, 60.0, 80.0]
+    >>> ticks(0, 350, 5, unit=60.0)
+    [0.0, 120.0, 240.0]
     >>> ticks(1, 5e4, 4, log=True)
     [1.0, 100.0, 10000.0]
     """
     wanted = max(wanted, 2)
     if not log:
-        raw = (high - low) / wanted
+        raw = (high - low) / wanted / unit
         power = 10.0 ** math.floor(math.log10(raw))
         step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * (1 - 1e-9))
-        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-        return [round(i * step, 12 - math.floor(math.log10(step))) for i in range(first, last + 1)]
+        first, last = math.ceil(low / unit / step - 1e-9), math.floor(high / unit / step + 1e-9)
+        return [round(i * step, 12 - math.floor(math.log10(step))) * unit for i in range(first, last + 1)]
     first, last = math.floor(math.log10(low) + 1e-9), math.floor(math.log10(high) + 1e-9)
     inside = [10.0**e for e in range(first, last + 1) if low * (1 - 1e-9) <= 10.0**e <= high * (1 + 1e-9)]
     if len(inside) > wanted:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from headway.cli._report import Part, Report, Table, Toned
-from headway.cli.validate_command import data_table, digits, refused_table, rows_table, summary_record, summary_table
+from headway.cli.validate_command import (
+    data_table,
+    digits,
+    refused_table,
+    rows_table,
+    summary_record,
+    summary_table,
+    unread_note,
+)
 
 if TYPE_CHECKING:
     from headway.evidence.training_predict import TrainingAnswer
@@ -48,6 +56,7 @@ def training_report(
             f"constants are fitted on the package's rows; with each source left out and everything refitted: median"
             f" {median:.1%}, p90 {high:.1%}, which is what the interval stands on",
             "four constants a chip generation and five for all",
+            *unread_note(file, training=True),
         ),
         document={
             "summary": [summary_record(s) for s in summary],

@@ -138,7 +138,7 @@ def _weights(found: Model) -> Table:
         Column("weight_bytes", "bytes", "bytes"),
         Column("parts", "parts", align="left", fold=True, priority=1),
     )
-    choices = [("as published", found.precision)]
+    choices = [("checkpoint", found.precision)]
     choices += [(f"all {name}" if name == "bf16" else name, Precision.uniform(name)) for name in _FORMATS]
     rows = tuple((label, weight_bytes(found, choice), precision_text(choice)) for label, choice in choices)
     return Table("weights", columns, rows, "Weights")

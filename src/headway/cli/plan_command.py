@@ -65,7 +65,7 @@ def plan_report(
     return Report(
         title=_title(model, results[0]),
         parts=tuple(parts),
-        notes=(*_notes(results[0], found), *(f"assumed: {a}" for a in (results[0].assumptions if explain else ()))),
+        notes=(*_notes(found), *(f"assumed: {a}" for a in (results[0].assumptions if explain else ()))),
         document=plans_document(model.name, results),
         data=plan_table([p for r in results for p in r.plans]),
         exit_code=0 if found else 1,
@@ -87,18 +87,22 @@ def _title(model: Model, result: PlanResult) -> str:
     return ", ".join([f"{model.name}: {w.isl:,} in, {w.osl:,} out", *extra, *limits])
 
 
-def _constants(result: PlanResult) -> str:
-    """Whose constants a plan stands on: the last assumption says so where they are the user's own."""
-    own = [a for a in result.assumptions if a.startswith("constants of ")]
-    return f"{own[0]}." if own else f"{result.grade} ('headway validate' shows the errors)."
+def _constants(found: Sequence[PlanResult]) -> str:
+    """Whose constants the plans stand on: the last assumption says so where they are the user's own."""
+    own = [a for a in found[0].assumptions if a.startswith("constants of ")]
+    if own:
+        return f"{own[0]}."
+    grades = {r.grade: [s.system for s in found if s.grade == r.grade] for r in found}
+    shown = ", ".join(g if len(grades) == 1 else f"{g} for {' and '.join(of)}" for g, of in grades.items())
+    return f"{shown} ('headway validate' shows the errors)."
 
 
-def _notes(result: PlanResult, found: Sequence[PlanResult]) -> tuple[str, ...]:
+def _notes(found: Sequence[PlanResult]) -> tuple[str, ...]:
     if not found:
         return ()
     return (
         "$/Mtok is everything per million output tokens; input, cached and output split it by what the chips did.",
-        "prefill > decode where pools are separate; efficiencies: " + _constants(result),
+        "prefill > decode where pools are separate; efficiencies: " + _constants(found),
     )
 
 

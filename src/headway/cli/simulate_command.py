@@ -111,7 +111,9 @@ _OPTIONS = (
     click.option("--closed", is_flag=True, help="Sessions as a closed loop: a turn leaves after the last answer."),
     click.option("--speed", type=quantity("count", "number"), default="1", help="Times the trace's own rate."),
     click.option("--session-gap", type=TIME, default="60 s", help="Between sessions, where a file has no calendar."),
-    click.option("--rate", type=quantity("count", "1/s"), default="1", show_default=True, help="Requests per second."),
+    click.option(
+        "--rate", type=quantity("requests_per_second", "rate"), default="1 req/s", show_default=True, help="Load."
+    ),
     click.option("--requests", type=integer(1, 20_000_000), default="2k", show_default=True, help="Requests to draw."),
     click.option("--arrivals", type=choice("process", _processes), default="poisson", help="How arrivals are drawn."),
     click.option("--cv", type=quantity("count", "number"), default="1", help="Coefficient of variation of the gaps."),

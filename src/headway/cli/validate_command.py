@@ -92,7 +92,7 @@ def validate(
     return Report(
         title=f"{covered:,} of {len(scored):,} measurements predicted",
         parts=tuple(parts),
-        notes=_notes(scored),
+        notes=(*_notes(scored), *unread_note(file, training=False)),
         document={"summary": [summary_record(one) for one in summary], "rows": records},
         data=data_table(records),
         exit_code=0 if covered else 1,
@@ -113,6 +113,14 @@ def _notes(scored: Sequence[ScoredRow]) -> tuple[str, ...]:
     )
 
 
+def unread_note(file: str | None, *, training: bool) -> tuple[str, ...]:
+    """What to say of columns of a file that its dictionary does not know."""
+    from headway.evidence.measurements import unread_columns
+
+    left = unread_columns(file, training=training) if file else ()
+    return (f"columns not read: {', '.join(left)}",) if left else ()
+
+
 def summary_table(found: Sequence[Summary]) -> Table:
     """Errors by group and metric."""
     columns = (
@@ -128,7 +136,12 @@ def summary_table(found: Sequence[Summary]) -> Table:
     rows = tuple(
         (s.group, s.metric, float(s.rows), float(s.covered), s.median_ape, s.p90_ape, s.bias, s.inside) for s in found
     )
-    return Table("summary", columns, rows, "Absolute error by group")
+    # A group of several metrics stands above them, which leaves their names room at 80 columns.
+    groups = {s.group: i for i, s in enumerate(reversed(found))}
+    if len(groups) == len(rows):
+        return Table("summary", columns, rows, "Absolute error by group")
+    rows = tuple(sorted(rows, key=lambda row: -groups[str(row[0])]))
+    return Table("summary", columns, rows, "Absolute error by group", group="group")
 
 
 def _repeats(one: Summary, every: Sequence[Summary]) -> bool:

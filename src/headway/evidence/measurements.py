@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,13 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from headway.facts.errors import InputError, shorten, unknown
-
-_LARGEST_FILE = 64 << 20
-_MOST_ROWS = 100_000
-_LONGEST_CELL = 10_000
-_LARGEST = 1e15
-_NUMBER = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+from headway.evidence.measured_lines import Line, lines, load
 
 #: Quantities that a row may measure, with their unit.
 METRICS: Mapping[str, str] = MappingProxyType(
@@ -179,58 +171,7 @@ _TRAINING_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line of a file, which knows how to name itself."""
-
-    where: str
-    number: int
-    cells: Mapping[str, str]
-
-    def place(self, column: str) -> str:
-        return f"{self.where}: row {self.number}: {column}"
-
-    def text(self, column: str) -> str:
-        return self.cells.get(column, "").strip()
-
-    def needed(self, column: str) -> str:
-        found = self.text(column)
-        if not found:
-            raise InputError(self.place(column), "nothing", "a value")
-        return found
-
-    def one_of(self, column: str, options: Sequence[str]) -> str:
-        found = self.needed(column)
-        if found not in options:
-            raise unknown(self.place(column), shorten(found, 80).strip("'"), options, f"one of {', '.join(options)}")
-        return found
-
-    def number_or_none(self, column: str) -> float | None:
-        text = self.text(column)
-        if not text:
-            return None
-        # Sources write "~3,700" for a median over a data set.
-        plain = text.removeprefix("~").strip()
-        if not _NUMBER.fullmatch(plain):
-            raise InputError(self.place(column), text, "a number above 0, or nothing")
-        value = float(plain.replace(",", ""))
-        if not (math.isfinite(value) and 0 < value <= _LARGEST):
-            raise InputError(self.place(column), text, "a number above 0, or nothing")
-        return value
-
-    def whole_or_none(self, column: str) -> int | None:
-        value = self.number_or_none(column)
-        if value is not None and value != int(value):
-            raise InputError(self.place(column), self.text(column), "a whole number")
-        return None if value is None else int(value)
-
-    def number_needed(self, column: str) -> float:
-        self.needed(column)
-        value = self.number_or_none(column)
-        return 0.0 if value is None else value
-
-
-def _measurement(line: _Line) -> Measurement:
+def _measurement(line: Line) -> Measurement:
     text = line.text
     # A data set has no single length; its name stands in the column of the input.
     dataset = text("isl") if text("isl").lower().endswith("dataset") else ""
@@ -264,12 +205,12 @@ def _measurement(line: _Line) -> Measurement:
     )
 
 
-def _whole_needed(line: _Line, column: str) -> int:
+def _whole_needed(line: Line, column: str) -> int:
     line.needed(column)
     return line.whole_or_none(column) or 0
 
 
-def _training(line: _Line) -> TrainingMeasurement:
+def _training(line: Line) -> TrainingMeasurement:
     return TrainingMeasurement(
         row_id=line.text("row_id") or f"row-{line.number}",
         source_id=line.text("source_id") or Path(line.where).name,
@@ -284,62 +225,10 @@ def _training(line: _Line) -> TrainingMeasurement:
     )
 
 
-def _header(where: str, header: Sequence[str], known: Sequence[str], needed: Sequence[str]) -> None:
-    for name in header:
-        if name not in known:
-            raise unknown(f"{where}: column", shorten(name, 60).strip("'"), known, "a column of the dictionary")
-        if header.count(name) > 1:
-            raise InputError(f"{where}: column", name, "each column once")
-    for name in needed:
-        if name not in header:
-            raise InputError(f"{where}: columns", ", ".join(header) or "nothing", f"a column {name}")
-
-
-def _lines(where: str, data: bytes, known: Sequence[str], needed: Sequence[str]) -> list[_Line]:
-    if len(data) > _LARGEST_FILE:
-        raise InputError(where, f"{len(data):,} bytes", f"a file of at most {_LARGEST_FILE:,} bytes")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(where, f"byte {error.start}", "text in UTF-8") from None
-    if "\0" in text:
-        raise InputError(where, "a NUL character", "a CSV file")
-    found: list[_Line] = []
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        header = [name.strip() for name in next(reader, [])]
-        _header(where, header, known, needed)
-        for number, cells in enumerate(reader, 2):
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise InputError(f"{where}: row {number}", f"{len(cells)} cells", f"{len(header)} cells")
-            if len(found) == _MOST_ROWS:
-                raise InputError(where, "more rows", f"at most {_MOST_ROWS:,} rows")
-            long = next((name for name, cell in zip(header, cells, strict=True) if len(cell) > _LONGEST_CELL), None)
-            if long is not None:
-                raise InputError(f"{where}: row {number}: {long}", "a longer text", f"{_LONGEST_CELL:,} characters")
-            found.append(_Line(where, number, dict(zip(header, cells, strict=True))))
-    except csv.Error as error:
-        raise InputError(where, str(error), "a CSV file with commas and double quotes") from None
-    if not found:
-        raise InputError(where, "no rows", "at least one row under the header")
-    return found
-
-
-def _load(path: str | Path) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(_LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError("file", str(path), f"a CSV file that can be read ({reason})") from None
-
-
 def _read(
-    path: str | Path, make: Callable[[_Line], Row], known: Sequence[str], needed: Sequence[str]
+    path: str | Path, make: Callable[[Line], Row], known: Sequence[str], needed: Sequence[str]
 ) -> tuple[Row, ...]:
-    return tuple(make(line) for line in _lines(str(path), _load(path), known, needed))
+    return tuple(make(line) for line in lines(str(path), load(path), known, needed))
 
 
 def read_serving(path: str | Path) -> tuple[Measurement, ...]:
@@ -352,6 +241,20 @@ def read_serving(path: str | Path) -> tuple[Measurement, ...]:
         and the column.
     """
     return _read(path, _measurement, _SERVING_COLUMNS, _SERVING_NEEDED)
+
+
+def unread_columns(path: str | Path, *, training: bool = False) -> tuple[str, ...]:
+    """Columns of a file that say nothing to :func:`read_serving`, or to :func:`read_training`.
+
+    Examples
+    --------
+    >>> unread_columns("absent.csv")
+    Traceback (most recent call last):
+    headway.facts.errors.InputError: ...
+    """
+    known = _TRAINING_COLUMNS if training else _SERVING_COLUMNS
+    first = next(csv.reader(io.StringIO(load(path).decode("utf-8-sig"), newline="")), [])
+    return tuple(name.strip() for name in first if name.strip() not in known)
 
 
 def read_training(path: str | Path) -> tuple[TrainingMeasurement, ...]:
@@ -380,7 +283,7 @@ def open_serving() -> tuple[Measurement, ...]:
     (727, 477)
     """
     data = _packaged("serving").read_bytes()
-    return tuple(_measurement(line) for line in _lines("serving", data, _SERVING_COLUMNS, _SERVING_NEEDED))
+    return tuple(_measurement(line) for line in lines("serving", data, _SERVING_COLUMNS, _SERVING_NEEDED))
 
 
 @cache
@@ -391,4 +294,4 @@ def open_training() -> tuple[TrainingMeasurement, ...]:
     199
     """
     data = _packaged("training").read_bytes()
-    return tuple(_training(line) for line in _lines("training", data, _TRAINING_COLUMNS, _TRAINING_NEEDED))
+    return tuple(_training(line) for line in lines("training", data, _TRAINING_COLUMNS, _TRAINING_NEEDED))

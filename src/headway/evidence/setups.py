@@ -6,7 +6,6 @@ What a source leaves out is filled by the documented default of its engine, and 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,24 +17,16 @@ from headway.facts.errors import InputError, UnknownNameError
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
 from headway.facts.model import Model
-from headway.facts.models import model as catalog_model
+from headway.facts.models import layout as catalog_layout
 from headway.facts.precision import Precision
+from headway.facts.spellings import LABELS, model_name
 from headway.facts.systems import load_system_toml
 from headway.facts.systems import system as catalog_system
 from headway.physics.layout import Layout, check_layout
 
-#: Spellings of the open rows that the catalog does not know; the layouts are the same.
-SPELLINGS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "meta-llama-3-8b": "llama-3.1-8b",
-        "meta-llama-3-70b": "llama-3.1-70b",
-        "deepseek-v3/r1": "deepseek-v3",
-        "llama-2-70b-hf": "llama-2-70b",
-        "mixtral-8x7b-v0.1": "mixtral-8x7b",
-    }
-)
+#: What the open rows call a model and no rule of spelling finds; the layouts are the same.
+SPELLINGS: Final = MappingProxyType({"deepseek-v3/r1": "deepseek-v3"})
 
-_FORMATS: Final = MappingProxyType({"fp4": "nvfp4", "bf16/fp16": "bf16", "fp16": "bf16"})
 _UNSTATED: Final = ("", "not stated", "not stated in summary")
 _TOKEN: Final = re.compile(r"(DEP|TP|DP|EP|PP|CP)([0-9]{1,5})", re.ASCII)
 _POOL: Final = re.compile(r"(?:([0-9]{1,4})\s*x\s*)?\(?([^()]*)\)?", re.ASCII)
@@ -179,7 +170,7 @@ def _model(configs: str, name: str) -> Model:
         own = _own_config(Path(configs), name)
         if own is not None:
             return Model.from_config(own, name)
-    return catalog_model(SPELLINGS.get(name.lower(), name))
+    return catalog_layout(SPELLINGS.get(name.lower(), name))
 
 
 def _own_config(folder: Path, name: str) -> Path | None:
@@ -252,29 +243,24 @@ def setup_of(row: Measurement, shelf: Shelf | None = None) -> Setup | Refusal:
 def _precision(row: Measurement, model: Model) -> tuple[Precision, tuple[str, ...]]:
     """Formats of the checkpoint that such a label means, and of the cache its engine then keeps.
 
-    FP8 of a model published in FP8 blocks is that checkpoint. FP4 of such a model is NVIDIA's: experts, shared
-    experts and dense layers in NVFP4, attention as it was, in 16 bit (model card of DeepSeek-R1-0528-FP4; its v2
-    narrows the output projection too). MXFP4 is OpenAI's checkpoint. TensorRT-LLM reads the cache format of a
-    checkpoint, and NVIDIA's FP8 and FP4 checkpoints state FP8 (``kv_cache_quant_algo``); MLPerf's closed
-    submissions calibrate an FP8 cache. Other engines keep ``auto``: the activations' format.
+    See :meth:`~headway.facts.precision.Precision.stored_as`; where no format is stated, the name of the model may.
+    TensorRT-LLM reads the cache format of a checkpoint, and NVIDIA's FP8 and FP4 checkpoints state FP8
+    (``kv_cache_quant_algo``); MLPerf's closed submissions calibrate an FP8 cache. Other engines keep ``auto``: the
+    activations' format.
     """
-    stated = row.weight_precision.lower()
+    given = row.weight_precision.lower()
+    stated = LABELS.get(given, given) or model_name(row.model).label
     assumed: tuple[str, ...] = ()
     if not stated:
         formats = model.precision
         assumed = ("weights as published",)
     else:
-        name = _FORMATS.get(stated, stated)
-        blocks = model.precision.experts == "fp8-block"
-        if name == "mxfp4" or (name == "fp8" and blocks):
-            formats = model.precision
-        elif name == "nvfp4" and blocks:
-            formats = replace(model.precision, attention="bf16", ffn="nvfp4", experts="nvfp4")
-        else:
-            formats = Precision.uniform(name)
-    kv = _FORMATS.get(row.kv_precision.lower(), row.kv_precision.lower())
+        formats = model.precision.stored_as(stated)
+        if not row.weight_precision:
+            assumed = (f"weights in {stated}, by the model's name",)
+    kv = LABELS.get(row.kv_precision.lower(), row.kv_precision.lower())
     if not kv:
-        narrow = stated in ("fp8", "fp4") and ("tensorrt" in row.engine.lower() or row.mode.startswith("mlperf"))
+        narrow = stated in ("fp8", "nvfp4") and ("tensorrt" in row.engine.lower() or row.mode.startswith("mlperf"))
         kv = "fp8" if narrow else "bf16"
         assumed += (f"cache in {kv}, the engine's default",)
     return replace(formats, kv=kv), assumed

@@ -292,7 +292,7 @@ DIMENSIONS: MappingProxyType[str, Dimension] = MappingProxyType(
                 "a rate of requests",
                 "request/s",
                 ("12 req/s", "1.5k req/min"),
-                _rates("req request requests", "rps qps", 1.0),
+                (*_rates("req request requests", "rps qps", 1.0), Unit("", 1, "count"), Unit("/s", 1, "count")),
                 _steps(" req/s", "Mk", gap=""),
             ),
             Dimension(

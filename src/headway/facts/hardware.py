@@ -232,7 +232,7 @@ class System:
         names = [t.name for t in self.tariffs]
         if not names:
             known = f"none known for {self.name}"
-            raise UnknownNameError("tariff", known, "a price given in $/GPU-h, such as $2.10/GPU-h")
+            raise UnknownNameError("tariff", known, "a price of your own (--price), such as $2.10/GPU-h")
         if name is None and self.tariffs:
             return self.tariffs[0]
         for entry in self.tariffs:

@@ -17,6 +17,7 @@ from headway.facts.errors import ConfigError, unknown
 from headway.facts.huggingface import read_config
 from headway.facts.model import Model
 from headway.facts.sources import Kind, Source
+from headway.facts.spellings import model_name, plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,15 @@ def _names() -> MappingProxyType[str, str]:
     return MappingProxyType(found)
 
 
+@functools.cache
+def _layouts() -> MappingProxyType[str, str]:
+    """Catalog name by what decides the layout in each accepted spelling; a catalog name goes before an alias."""
+    found: dict[str, str] = {}
+    for spelling, name in sorted(_names().items(), key=lambda item: item[0] != item[1]):
+        found.setdefault(model_name(spelling).layout, name)
+    return MappingProxyType(found)
+
+
 def model_names() -> tuple[str, ...]:
     """Names of all models whose layout is known, sorted.
 
@@ -141,7 +151,9 @@ def model_names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Entry:
-    """Find a row by catalog name, hub name or alias; case and underscores do not matter.
+    """Find a row by catalog name, hub name or alias, or by the name of a copy of it in another format or tuning.
+
+    Case, blanks, underscores and hyphens do not matter.
 
     Raises
     ------
@@ -150,15 +162,19 @@ def find(name: str) -> Entry:
 
     Examples
     --------
-    >>> find("deepseek-ai/DeepSeek-R1").name
-    'deepseek-r1'
+    >>> find("deepseek-ai/DeepSeek-R1").name, find("nvidia/DeepSeek-R1-0528-FP4").name
+    ('deepseek-r1', 'deepseek-r1')
+    >>> find("Qwen/Qwen3-235B-A22B-Instruct-2507").name
+    'qwen3-235b-a22b'
     """
-    key = name.strip().lower() if isinstance(name, str) else str(name)
     names = _names()
-    for spelling in (key, key.replace("_", "-"), key.replace(" ", "-")):
-        if spelling in names:
-            return entries()[names[spelling]]
-    raise unknown("model", str(name), names, f"one of {len(model_names())} known models, or the path of a config.json")
+    key = plain_name(str(name)[:200])
+    found = names.get(str(name).strip().lower()) or names.get(key) or _layouts().get(model_name(key).layout)
+    if found is None:
+        raise unknown(
+            "model", str(name), names, f"one of {len(model_names())} known models, or the path of a config.json"
+        )
+    return entries()[found]
 
 
 def model(name: str) -> Model:
@@ -167,7 +183,8 @@ def model(name: str) -> Model:
     Parameters
     ----------
     name : str
-        Catalog name (``"deepseek-v3"``), hub name or alias.
+        Catalog name (``"deepseek-v3"``), hub name or alias. A number format in the name of a copy
+        (``"Qwen3-32B-FP8"``) becomes that of the weights.
 
     Returns
     -------
@@ -187,6 +204,30 @@ def model(name: str) -> Model:
     671026419200
     >>> model("Llama-3.3-70B-Instruct").name
     'llama-3.3-70b'
+    >>> copy = model("nvidia/Llama-3.3-70B-Instruct-FP4")
+    >>> copy.name, copy.precision.ffn
+    ('llama-3.3-70b-nvfp4', 'nvfp4')
+    """
+    found = _read(find(name).name)
+    if str(name).strip().lower() in _names():
+        return found
+    label = model_name(str(name)).label
+    formats = found.precision.stored_as(label) if label else found.precision
+    return found if formats == found.precision else replace(found, name=f"{found.name}-{label}", precision=formats)
+
+
+def layout(name: str) -> Model:
+    """The model of that name as its maker published it, whatever format the name states.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        As :func:`model`.
+
+    Examples
+    --------
+    >>> layout("nvidia/Llama-3.3-70B-Instruct-FP4").precision.ffn
+    'bf16'
     """
     return _read(find(name).name)
 

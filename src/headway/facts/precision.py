@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 from headway.facts.errors import unknown
@@ -110,3 +110,31 @@ class Precision:
         'fp8'
         """
         return cls(embedding=ends, attention=weights, ffn=weights, experts=weights, head=ends, kv=kv)
+
+    def stored_as(self, label: str) -> Precision:
+        """The formats of a copy of the published checkpoint, by the format that its label states.
+
+        FP8 of a model published in FP8 blocks is that checkpoint. FP4 of such a model is NVIDIA's: experts, shared
+        experts and dense layers in NVFP4, attention as it was, in 16 bit (model card of DeepSeek-R1-0528-FP4; its v2
+        narrows the output projection too); MXFP4 of such a model is taken for the same parts. MXFP4 of a model
+        published in it is that checkpoint. Any other label is taken for all linear layers.
+
+        Parameters
+        ----------
+        label : str
+            Name of a number format.
+
+        Examples
+        --------
+        >>> Precision().stored_as("fp8").ffn
+        'fp8'
+        >>> blocks = Precision.uniform("fp8-block")
+        >>> blocks.stored_as("fp8") == blocks, blocks.stored_as("nvfp4").attention
+        (True, 'bf16')
+        """
+        blocks = self.experts == "fp8-block"
+        if label == self.experts or (label == "fp8" and blocks):
+            return self
+        if label in ("nvfp4", "mxfp4") and blocks:
+            return replace(self, attention="bf16", ffn=label, experts=label)
+        return Precision.uniform(label, kv=self.kv)

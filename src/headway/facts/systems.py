@@ -8,6 +8,7 @@ boxes of 8, ``system("2xgb200-nvl72")`` two racks.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
@@ -29,10 +30,13 @@ from headway.facts.catalog import (
 from headway.facts.errors import InputError, RangeError, UnknownNameError, unknown
 from headway.facts.hardware import Chip, Memory, System, Tariff
 from headway.facts.sources import Source
+from headway.facts.spellings import device_name
 
 _STATUS = ("shipping", "announced")
 _FORMATS = ("bf16", "fp8", "fp4", "int8")
 _MOST_CHIPS = 1_000_000
+# Makers state the stacks, what is left of them for use, or GiB: 192 and 180 GB are one B200, 80 and 94 are two H100.
+_SAME_MEMORY = 0.08
 
 #: Columns of a chip.
 CHIP_COLUMNS: tuple[Column, ...] = (
@@ -228,14 +232,24 @@ def chip(name: str) -> Chip:
     >>> h100.name, h100.hbm_bandwidth, h100.flops["bf16"]
     ('h100-sxm', 3350000000000.0, 989000000000000.0)
     """
-    key = str(name).strip().lower()
+    known = _aliases("chip")
+    asked = device_name(str(name))
+    key = asked.whole if asked.whole in known else asked.bare
     if key in missing_chips():
         raise UnknownNameError("chip", str(name), f"a chip whose facts are public: {missing_chips()[key]}")
-    try:
-        found = _aliases("chip")[key]
-    except KeyError:
-        raise unknown("chip", str(name), _aliases("chip")) from None
-    return _checked_chip(packaged("chips.toml"), found)
+    if key not in known:
+        raise unknown("chip", str(name), known)
+    silicon = _checked_chip(packaged("chips.toml"), known[key])
+    if key != asked.whole:
+        _check_memory(str(name), silicon, asked.memory_gb)
+    return silicon
+
+
+def _check_memory(name: str, silicon: Chip, memory: float | None) -> None:
+    """Refuse a name that states another memory than the chip has, as that of its smaller or larger variant."""
+    size = silicon.hbm_bytes / 1e9
+    if memory is not None and not math.isclose(memory, size, rel_tol=_SAME_MEMORY):
+        raise UnknownNameError("chip", name, f"the {silicon.name} of {size:g} GB that the catalog has")
 
 
 @cache
@@ -271,8 +285,8 @@ def system(name: str) -> System:
     name : str
         ``"gb200-nvl72"`` or an alias (``"gb200"``: the unit that chip comes in), or ``"<n>x<name>"``.
         With the name of a chip that is n chips of it (``"32xh200"``: four boxes of 8; ``"4xh200"``: half a
-        box); with the name of a system it is n of the system (``"2xgb200-nvl72"``: 144 chips). Case and spaces
-        around the ``x`` do not matter.
+        box); with the name of a system it is n of the system (``"2xgb200-nvl72"``: 144 chips). Case, blanks,
+        underscores and the maker (``"NVIDIA H100 80GB HBM3"``) do not matter.
 
     Raises
     ------
@@ -289,14 +303,17 @@ def system(name: str) -> System:
     >>> four_boxes.chips, four_boxes.domain_size
     (32, 8)
     """
-    key = str(name).strip().lower()
     systems, chips = _aliases("system"), _aliases("chip")
-    if key in systems:
-        return _catalog_system(systems[key])
-    if key in chips:
-        return _catalog_system(_boxes()[chips[key]])
-    sized = _SIZED.fullmatch(key)
-    base = sized[2].strip() if sized else key
+    sized = _SIZED.fullmatch(str(name).strip().lower())
+    asked = device_name(sized[2] if sized else str(name))
+    base = asked.whole if asked.whole in systems or asked.whole in chips else asked.bare
+    if base != asked.whole and (base in systems or base in chips):
+        one = systems.get(base)
+        _check_memory(str(name), _catalog_system(one).chip if one else chip(base), asked.memory_gb)
+    if not sized and base in systems:
+        return _catalog_system(systems[base])
+    if not sized and base in chips:
+        return _catalog_system(_boxes()[chips[base]])
     if sized and base in chips:
         box = _catalog_system(_boxes()[chips[base]])
         return _resized(box, int(sized[1]), f"{int(sized[1])}x{chips[base]}")

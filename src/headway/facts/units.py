@@ -24,7 +24,7 @@ from typing import Any, SupportsFloat
 import numpy as np
 
 from headway.facts.check import whole
-from headway.facts.dimensions import DIMENSIONS, LARGEST, PREFIXES, Dimension
+from headway.facts.dimensions import DIMENSIONS, LARGEST, PREFIXES, Dimension, Scale
 from headway.facts.errors import UnitError, unknown
 
 __all__ = ["DIMENSIONS", "dimension", "format_quantity", "listing", "parse", "spellings"]
@@ -226,6 +226,33 @@ def _significant(value: float, digits: int) -> str:
     return f"{short}e{power}" if power else short
 
 
+def _scale(wanted: Dimension, size: float, digits: int) -> Scale:
+    """The scale that a value is shown in."""
+    nearest_up = float(_rounded(size, digits))
+    if size == 0 or (wanted.scientific and nearest_up >= 1e3 * wanted.scales[0].factor):
+        return next((step for step in wanted.scales if step.factor == 1), wanted.scales[-1])
+    return next(step for step in wanted.scales if nearest_up >= step.least)
+
+
+def shown_unit(value: float, dimension_name: str) -> float:
+    """The unit in which a value is shown, in the unit of its dimension: minutes for an axis that ends at 350 s.
+
+    Parameters
+    ----------
+    value : float
+        In the unit of the dimension.
+    dimension_name : str
+        Key of :data:`~headway.facts.dimensions.DIMENSIONS`.
+
+    Examples
+    --------
+    >>> shown_unit(350.0, "seconds"), shown_unit(40e9, "bytes"), shown_unit(float("nan"), "seconds")
+    (60.0, 1000000000.0, 1.0)
+    """
+    size = abs(float(value))
+    return _scale(dimension(dimension_name), size, 4).factor if math.isfinite(size) else 1.0
+
+
 def format_quantity(value: SupportsFloat, dimension_name: str, digits: int = 3) -> str:
     """Show a float with a fitting prefix, its unit and `digits` significant digits.
 
@@ -260,11 +287,7 @@ def format_quantity(value: SupportsFloat, dimension_name: str, digits: int = 3) 
     size = abs(number)
     if not math.isfinite(size):
         return f"{number} {wanted.unit}"
-    nearest_up = float(_rounded(size, digits))
-    plain = next((step for step in wanted.scales if step.factor == 1), wanted.scales[-1])
-    scale = next(step for step in wanted.scales if nearest_up >= step.least)
-    if size == 0 or (wanted.scientific and nearest_up >= 1e3 * wanted.scales[0].factor):
-        scale = plain
+    scale = _scale(wanted, size, digits)
     shown = _significant(size / scale.factor, digits)
     if wanted.money and scale.factor == 1 and re.fullmatch(r"[0-9]{1,2}\.[0-9]", shown):
         shown += "0"

@@ -1,7 +1,7 @@
 // From an answer to curves: what is evaluated along an axis, scales and ticks, paths, rows.
 
 import { read } from './terms.js';
-import { unitOf } from './units.js';
+import { shownUnit, unitOf } from './units.js';
 
 /**
  * @typedef {import('./terms.js').Measure} Measure
@@ -60,13 +60,13 @@ function grid(axis) {
   });
 }
 
-/** @param {number} low @param {number} high @param {number} most */
-function linearTicks(low, high, most) {
-  const rough = (high - low) / most || 1;
+/** Round values in the unit that the end of the axis is shown in. @param {number} low @param {number} high @param {number} most @param {number} unit */
+function linearTicks(low, high, most, unit) {
+  const rough = (high - low) / unit / most || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((v) => v >= rough) || rough;
   const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push(i * step);
+  for (let i = Math.ceil(low / unit / step - 1e-9); i * step <= high / unit + step * 1e-9; i++) found.push(i * step * unit);
   return found;
 }
 
@@ -106,7 +106,7 @@ export function scale(axis, values, from, to, most) {
   const [a, b] = [move(low), move(high)];
   return {
     at: [low, high],
-    ticks: axis.log ? logTicks(low, high, most) : linearTicks(low, high, most),
+    ticks: axis.log ? logTicks(low, high, most) : linearTicks(low, high, most, shownUnit(high, axis.dimension)),
     of: (v) => from + ((move(v) - a) / (b - a)) * (to - from),
     back: (p) => {
       const v = a + ((p - from) / (to - from)) * (b - a);

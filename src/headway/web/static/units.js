@@ -24,6 +24,19 @@ function significant(value, digits) {
   return power ? `${short}e${power}` : short;
 }
 
+/** @param {Dimension} wanted @param {number} size @param {number} digits */
+function scaleOf(wanted, size, digits) {
+  const up = Number(size.toExponential(digits - 1));
+  const last = wanted.scales[wanted.scales.length - 1];
+  if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) return wanted.scales.find((s) => s[1] === 1) || last;
+  return wanted.scales.find((s) => up >= s[0]) || last;
+}
+
+/** The unit in which a figure is shown. @param {number} value @param {string} name */
+export function shownUnit(value, name) {
+  return Number.isFinite(value) ? scaleOf(DIMENSIONS[name || 'count'], Math.abs(value), 4)[1] : 1;
+}
+
 /**
  * Show a figure with a fitting prefix and its unit.
  * @param {number | string | null | undefined} value
@@ -37,11 +50,7 @@ export function show(value, name, digits = 4) {
   const wanted = DIMENSIONS[name || 'count'];
   const size = Math.abs(value);
   if (!Number.isFinite(size)) return 'none';
-  const up = Number(size.toExponential(digits - 1));
-  const last = wanted.scales[wanted.scales.length - 1];
-  const plain = wanted.scales.find((s) => s[1] === 1) || last;
-  let scale = wanted.scales.find((s) => up >= s[0]) || last;
-  if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) scale = plain;
+  const scale = scaleOf(wanted, size, digits);
   let shown = significant(size / scale[1], digits);
   if (wanted.money && scale[1] === 1 && /^[0-9]{1,2}\.[0-9]$/.test(shown)) shown += '0';
   return `${value < 0 && shown !== '0' ? '-' : ''}${wanted.money ? '$' : ''}${shown}${scale[2]}`;
