@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from headway.facts.errors import InputError
 from headway.facts.model import Model
-from headway.physics.attention import kv_bytes_per_token
+from headway.physics.attention import kv_bytes
 from headway.simulation.columns import Floats
 from headway.simulation.fleet import Fleet
 from headway.simulation.generate import generate_sessions
@@ -56,7 +57,7 @@ def fill_memories(
     Parameters
     ----------
     model : Model
-        For the bytes of a token.
+        For the bytes of a token, at the mean context of the sessions.
     own, host, flash : float
         Sizes of the engine's own memory for caches and of the two below [B].
     keeps, life_s : str, float
@@ -66,6 +67,11 @@ def fill_memories(
     think_s : float
         Mean time to read an answer [s].
     seed : int
+
+    Raises
+    ------
+    InputError
+        If the model keeps no cache.
 
     Examples
     --------
@@ -77,7 +83,10 @@ def fill_memories(
     trace = generate_sessions(
         SESSIONS, rate=rate, think_s=think_s, turn_tokens=480.0, output_tokens=32.0, length_cv=0.5, seed=seed
     )
-    token, times = float(kv_bytes_per_token(model)), fixed_times(STEP_S, TOKEN_S, max_seqs=SEATS)
+    times, mean = fixed_times(STEP_S, TOKEN_S, max_seqs=SEATS), float((trace.input_tokens + trace.output_tokens).mean())
+    token = float(kv_bytes(model, mean)) / mean
+    if not token > 0:
+        raise InputError("model", model.name, "one whose cache grows with its context")
     block = token * trace.block_tokens
     tiers = tuple(
         cache_tier(
