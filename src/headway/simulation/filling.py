@@ -122,12 +122,12 @@ def filling(run: Replay, at: ArrayLike, block_bytes: float) -> Floats:
     --------
     >>> from headway.simulation.fleet import CacheTier
     >>> from headway.simulation.trace import make_trace
-    >>> ids = {"block_tokens": 16, "blocks": [1, 2, 3, 4], "block_indptr": [0, 2, 4]}
-    >>> two = make_trace("t", [0, 9], [32, 32], [1, 1], **ids)
+    >>> ids = {"block_tokens": 16, "blocks": [1, 2, 3, 4, 5, 6], "block_indptr": [0, 2, 4, 6]}
+    >>> three = make_trace("t", [0, 9, 18], [32, 32, 32], [1, 1, 1], **ids)
     >>> below = (CacheTier("host", 10, 1e-6, 1e-6),)
-    >>> done = replay(two, fixed_times(0.01, 1e-4), None, Fleet(blocks=4, tiers=below))
+    >>> done = replay(three, fixed_times(0.01, 1e-4), None, Fleet(blocks=4, tiers=below))
     >>> filling(done, [5.0, 50.0], 1e6).tolist()
-    [[2000000.0, 3000000.0], [0.0, 1000000.0]]
+    [[2000000.0, 4000000.0], [0.0, 2000000.0]]
     """
     rows = np.searchsorted(run.series[:, 0], np.asarray(at, dtype=float), side="right") - 1
     known = np.where(rows[:, None] >= 0, run.series[rows], 0.0)
