@@ -11,7 +11,15 @@ from headway.facts.models import model
 from headway.facts.prices import price_facts, read_price_facts
 from headway.facts.systems import system
 from headway.physics.fleet import markup
-from headway.pricing.closed_forms import balance_kv, closed_forms, fast_inversion
+from headway.pricing.closed_forms import (
+    balance_kv,
+    closed_forms,
+    compute_bound_prompt,
+    drain_tier,
+    fast_inversion,
+    shape_kv,
+    tier_life,
+)
 from headway.pricing.floors import cost_floors, disclosed_cost
 from headway.pricing.sheets import policy_flags, price_events, sheet
 from headway.serving.workload import Prices, Workload
@@ -124,3 +132,17 @@ def test_every_sheet_can_be_read(name: str) -> None:
     if found.price("input") and found.price("output"):
         assert closed_forms(found)
         policy_flags(found)
+
+
+def test_readings_that_a_shape_a_prompt_and_a_tier_give() -> None:
+    assert shape_kv(8, 128).contradicted
+    assert shape_kv(8, 128, sets=80, element_bytes=2.0).value == 327680.0
+    alone = compute_bound_prompt(300, 671e9, 37e9)
+    # A cache that nobody reads changes nothing; more cached tokens ask for more new ones.
+    assert compute_bound_prompt(300, 671e9, 37e9, sequences=64).value == pytest.approx(alone.value)
+    longer = compute_bound_prompt(300, 671e9, 37e9, sequences=64, prefix=1e5, kv_bytes=35136)
+    assert longer.value > alone.value
+    assert drain_tier(tier_life(24e12, 285e6).value, 285e6).value == pytest.approx(24e12)
+    for wrong in (lambda: shape_kv(0, 128), lambda: tier_life(1e12, 0.0), lambda: compute_bound_prompt(-1, 1e9, 1e9)):
+        with pytest.raises(InputError):
+            wrong()

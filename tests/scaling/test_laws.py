@@ -14,7 +14,7 @@ from headway.scaling.intervals import interval, rolling_band
 from headway.scaling.ladder import climb, forecasts, judge, place
 from headway.scaling.laws import bootstrap, fit_law
 from headway.scaling.runs import Runs, runs_of
-from headway.training.lifetime import effective_tokens
+from headway.training.life import effective_tokens
 
 
 def test_converged_optimum_of_the_240_points(chinchilla):

@@ -18,11 +18,11 @@ from headway.physics.lifetime import optimal_size
 from headway.scaling.forms import Point
 from headway.scaling.laws import bootstrap, fit_law
 from headway.training.choices import choices, valley
+from headway.training.life import effective_tokens
 from headway.training.lifetime import (
     best_relative_cost,
     brute_force,
     budget,
-    effective_tokens,
     equalise_excess,
     overtraining_interval,
     reference_ratio,

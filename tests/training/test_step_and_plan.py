@@ -16,11 +16,13 @@ from headway.facts.reversible_overheads import memory_policy
 from headway.facts.systems import system
 from headway.facts.training_constants import shared_constants, training_left_out
 from headway.physics.layout import Layout
+from headway.training.memory import reserve_of
 from headway.training.operations import checkpointing, run_cost
-from headway.training.plan import plan_training, rank_of
+from headway.training.plan import plan_training, rank_of, slower_by
 from headway.training.recipe import Recipe
 from headway.training.rl import RLRun, Rollouts, answer_lengths, rl_run, sample_round
 from headway.training.step import recomputed, train_estimate
+from headway.training.work import step_parts, step_work
 
 LLAMA, H100 = model("llama-3.1-405b"), system("hgx-h100")
 SMALL = model("llama-3.1-8b")
@@ -38,23 +40,70 @@ def test_open_rows_are_within_the_bar() -> None:
 
 def test_the_published_recipe_is_among_the_best() -> None:
     search = plan_training(LLAMA, H100, 16384, 2048, 8192, policies=("store", "selective", "full"))
-    # Optimiser states and gradients sharded, weights gathered once (arXiv 2407.21783, section 3.3.2); nothing
-    # recomputed at 8,192 tokens.
-    recipe = Recipe("interleaved", 7, 1, "store", 2)
+    # Optimiser states and gradients sharded, weights gathered once, chunks of one layer, the first and the last of
+    # embedding and head (arXiv 2407.21783, section 3.3.2); nothing recomputed at 8,192 tokens.
+    recipe = Recipe("interleaved", 8, 1, "store", 2)
     published = train_estimate(LLAMA, H100, Layout(tp=8, pp=16, dp=128), 2048, 8192, recipe)
     assert rank_of(search, float(published.seconds)) <= 0.05
     assert published.seconds <= 1.05 * search.plans[0].step.seconds
     assert bool(published.fits)
     assert 74e9 < float(published.memory.total) < 80e9
+    assert np.min(np.abs(search.step_seconds - float(published.seconds))) < 1e-9
+
+
+def test_layouts_that_are_asked_for_stand_among_all() -> None:
+    everything = plan_training(LLAMA, H100, 16384, 2048, 8192)
+    mine = plan_training(LLAMA, H100, 16384, 2048, 8192, degrees={"tp": 8, "pp": 16, "cp": 1})
+    assert mine.fitting == everything.fitting
+    assert [p.layout.label() for p in mine.plans] == ["TP8 DP128 PP16"]
+    seconds = float(mine.plans[0].step.seconds)
+    assert mine.plans[0].recipe.zero == 2
+    assert slower_by(mine, seconds) <= 0.05
+    assert rank_of(mine, seconds) <= 0.05
+    with pytest.raises(InputError, match="TP7"):
+        plan_training(LLAMA, H100, 16384, 2048, 8192, degrees={"tp": 7})
+    with pytest.raises(InputError, match="degrees"):
+        plan_training(LLAMA, H100, 16384, 2048, 8192, degrees={"gpus": 7})
+
+
+def test_memory_that_holds_no_tensors_is_an_input() -> None:
+    free, default = (plan_training(SMALL, H100, 64, 128, 8192, reserve=reserve) for reserve in (0.0, None))
+    assert free.fitting > default.fitting
+    none = plan_training(SMALL, H100, 64, 128, 8192, reserve=80e9)
+    assert not none.plans
+    assert "> 80 GB" in none.reason
+    one, many = Layout(dp=8), Layout(tp=8, pp=2, dp=4, cp=2)
+    assert float(reserve_of(many) - reserve_of(one)) == 3 * 688 * 2**20
+    with pytest.raises(InputError, match="reserve"):
+        plan_training(SMALL, H100, 64, 128, 8192, reserve=-1.0)
 
 
 def test_published_megatron_steps() -> None:
-    """Four models on A100, Korthikanti et al., table 5: 5% in the median, not on each (22B -9%, 1T +7%)."""
+    """Four models on A100, with and without full recomputation: Korthikanti et al., table 5."""
     rows = [r for r in open_training() if r.source_id == "korthikanti-2022-tab5"]
     errors = [abs(a.error) for a in training_predictions(rows) if a.error is not None]
     assert len(errors) == 8
-    assert float(np.median(errors)) <= 0.05
-    assert max(errors) <= 0.10
+    assert max(errors) <= 0.05
+
+
+def test_weights_are_read_behind_products() -> None:
+    """A product of many tokens hides its weights; one of a few tokens waits for them."""
+    work = step_work(SMALL, H100, Layout(), 8, 8192, Recipe())
+    none = (1.0, 0.0, 0.0, 0.0, 0.0)
+    fast, slow = (step_parts(work, (1.0, share, 0.0, 0.0), none) for share in (1.0, 0.01))
+    moved = work.stored + work.summed
+    assert float(fast["memory"]) == pytest.approx(float(8 * moved))
+    assert float(slow["memory"]) == pytest.approx(float(8 * ((moved + work.read) / 0.01 - work.products)))
+
+
+def test_a_stage_has_whole_layers_and_the_head_fills_what_they_leave() -> None:
+    even, uneven = (step_work(LLAMA, H100, Layout(tp=8, pp=stages), 32, 8192, Recipe()) for stages in (14, 16))
+    assert float(even.slack) == 0.0
+    assert float(uneven.slack) == pytest.approx(2 / 128)
+    # 126 layers over 16 stages take as long as 128.
+    assert float(uneven.products) == pytest.approx(float(even.products) * 8 / 9)
+    parts = step_parts(uneven, (1.0, 1.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 0.0))
+    assert float(parts["products"]) == pytest.approx(32 * float(uneven.products))
 
 
 def test_everything_that_is_fitted_is_left_out() -> None:

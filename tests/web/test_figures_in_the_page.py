@@ -34,6 +34,7 @@ def test_figures_read_alike() -> None:
         for sign, digits in [(1.0, random.integers(2, 6)), (-1.0, 3)]
     ]
     asked += [[v, name, 3] for name in DIMENSIONS for v in (0.0, 1.0, 999.5, 1e3, 2.5, 0.5, 1e-3)]
+    asked += [[v, name, 3] for name in DIMENSIONS for v in (6.75e24, 1e18, 9.995e17, 3e-17, 3e-24)]
     done = subprocess.run(
         ["node", "--input-type=module", "-e", PROGRAM % (STATIC / "units.js").as_uri()],
         input=json.dumps({"table": boot_document()["dimensions"], "asked": asked}),

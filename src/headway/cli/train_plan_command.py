@@ -52,6 +52,15 @@ def _policies() -> tuple[str, ...]:
     show_default=True,
     help="What to do with activations: store, selective, full, reversible.",
 )
+@click.option(
+    "--reserve",
+    type=quantity("bytes"),
+    help="Memory of a chip that holds no tensors; by default 0.3 GB and 688 MiB for each kind of rank.",
+)
+@click.option("--tp", type=integer(1, 1024), help="Show layouts with so many tensor ranks, and where they stand.")
+@click.option("--cp", type=integer(1, 1024), help="With so many context ranks.")
+@click.option("--ep", type=integer(1, 4096), help="With so many expert ranks.")
+@click.option("--pp", type=integer(1, 1024), help="With so many stages.")
 @click.option("--price", type=quantity("dollars_per_gpu_hour"), help="Of one chip for one hour.")
 @click.option("--mtbf", type=TIME, default="50000h", show_default=True, help="Between failures of one chip.")
 @click.option("--checkpoint", type=TIME, default="30s", show_default=True, help="Standstill of one checkpoint.")
@@ -68,6 +77,11 @@ def plan(
     precision: str,
     schedule: tuple[str, ...],
     recompute: tuple[str, ...],
+    reserve: float | None,
+    tp: int | None,
+    cp: int | None,
+    ep: int | None,
+    pp: int | None,
     price: float | None,
     mtbf: float,
     checkpoint: float,
@@ -81,8 +95,19 @@ def plan(
     from headway.training.operations import checkpointing
     from headway.training.plan import plan_training
 
+    degrees = {k: v for k, v in (("tp", tp), ("cp", cp), ("ep", ep), ("pp", pp)) if v is not None}
     found = plan_training(
-        model, system, gpus, batch, context, precision=precision, schedules=schedule, policies=recompute, count=count
+        model,
+        system,
+        gpus,
+        batch,
+        context,
+        precision=precision,
+        schedules=schedule,
+        policies=recompute,
+        count=count,
+        reserve=reserve,
+        degrees=degrees,
     )
     kept = checkpointing(gpus, mtbf, checkpoint, restart)
     from headway.facts.units import format_quantity
@@ -107,6 +132,7 @@ def plan(
         parts=tuple(parts),
         notes=(
             f"{found.candidates:,} layouts timed, {found.fitting:,} fit; MFU against the dense {precision} peak",
+            *_standing(found, asked=bool(degrees)),
             f"goodput {kept.goodput:.1%}: a failure every {kept.fleet_mtbf / 3600:.3g} h, a checkpoint every"
             f" {kept.interval / 60:.3g} min (Young)",
             *best.step.assumptions,
@@ -114,6 +140,18 @@ def plan(
         document=_document(found, rows, kept),
         data=_table(rows),
         exit_code=0,
+    )
+
+
+def _standing(found: TrainSearch, *, asked: bool) -> tuple[str, ...]:
+    from headway.training.plan import rank_of, slower_by
+
+    if not asked:
+        return ()
+    mine = float(found.plans[0].step.seconds)
+    return (
+        f"the fastest of those asked for takes {slower_by(found, mine):.1%} longer than the fastest that fits;"
+        f" {rank_of(found, mine):.1%} of all that fit are faster",
     )
 
 
@@ -168,6 +206,8 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _document(found: TrainSearch, rows: Any, kept: Checkpointing) -> dict[str, Any]:
+    from headway.training.plan import rank_of, slower_by
+
     best = found.plans[0].step if found.plans else None
     return {
         "feasible": bool(found.plans),
@@ -175,6 +215,8 @@ def _document(found: TrainSearch, rows: Any, kept: Checkpointing) -> dict[str, A
         "candidates": found.candidates,
         "fitting": found.fitting,
         "plans": list(rows),
+        "time_over_fastest": None if best is None else 1.0 + slower_by(found, float(best.seconds)),
+        "share_faster": None if best is None else rank_of(found, float(best.seconds)),
         "step_s_by_part": {} if best is None else {name: float(v) for name, v in best.parts},
         "memory_bytes_by_kind": {} if best is None else {k: float(v) for k, v in best.memory.kinds().items()},
         "goodput": kept.goodput,

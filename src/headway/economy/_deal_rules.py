@@ -29,68 +29,50 @@ _CLOSED: Final = MappingProxyType(
 )
 
 
+_new: Final = tuple.__new__
+
+
 def accept_offer(state: State, sender: str, command: AcceptOffer, at_us: int) -> Outcome:
     """Check the mandate and hold the price, in one step."""
-    offer = state.offers.get(command.offer_id)
+    offer_id, mandate_id, fault = command.offer_id, command.mandate_id, state.head["fault"]
+    offer = state.offers.get(offer_id)
     if offer is None:
         return Refusal.UNKNOWN_OFFER
-    if sender != offer.buyer:
+    _, _, seller, buyer, _, by_buyer, items, total, currency, _, _ = offer
+    if sender != buyer:
         return Refusal.NOT_THE_BUYER
     bad = refuse_open(state, offer, command.version, at_us)
     if bad is not None:
         return bad
-    if offer.by_buyer:
+    if by_buyer:
         return Refusal.AWAITS_SELLER
-    mandate = state.mandates.get(command.mandate_id)
+    mandate = state.mandates.get(mandate_id)
     if mandate is None:
         return Refusal.UNKNOWN_MANDATE
-    if command.mandate_id in state.revoked:
+    if mandate_id in state.revoked:
         return Refusal.MANDATE_REVOKED
-    total, currency, rules = offer.total, offer.currency, state.rules
-    use = state.spent[command.mandate_id]
-    state.point("accept.checked")
-    bad = refuse_deal(
-        mandate,
-        agent=sender,
-        merchant=offer.seller,
-        items=offer.items,
-        total=total,
-        currency=currency,
-        spent=use[0],
-        deals=use[1],
-        at_us=at_us,
-    )
+    rules, use = state.rules, state.spent[mandate_id]
+    spent, deals = use
+    if fault is not None:
+        fault("accept.checked")
+    bad = refuse_deal(mandate, sender, seller, items, total, currency, spent, deals, at_us)
     if bad is not None:
         return bad
-    state.point("accept.mandate")
+    if fault is not None:
+        fault("accept.mandate")
     moves = ((f"wallet:{currency}:{sender}", f"held:{currency}:{sender}", total),)
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
-    state.point("accept.held")
-    use[0] += total
-    use[1] += 1
+    if fault is not None:
+        fault("accept.held")
+    use[:] = spent + total, deals + 1
     deadline = min(at_us + rules.hold_timeout_us, LARGEST)
-    heappush(state.deadlines, (deadline, command.offer_id))
-    state.set_deal(
-        Deal(
-            command.offer_id,
-            offer.seller,
-            sender,
-            command.mandate_id,
-            currency,
-            total,
-            at_us,
-            total * rules.fee_bps // 10_000,
-            0,
-            0,
-            "held",
-            False,
-            0,
-            deadline,
-        )
-    )
-    return (command.offer_id,), moves
+    heappush(state.deadlines, (deadline, offer_id))
+    fee = total * rules.fee_bps // 10_000
+    held = (offer_id, seller, sender, mandate_id, currency, total, at_us, fee, 0, 0, "held", False, 0, deadline)
+    state.set_deal(_new(Deal, held))
+    return (offer_id,), moves
 
 
 def deliver(state: State, sender: str, command: Deliver, at_us: int) -> Outcome:
@@ -100,11 +82,8 @@ def deliver(state: State, sender: str, command: Deliver, at_us: int) -> Outcome:
         return _no_deal(state, command.offer_id)
     if sender != deal.seller:
         return Refusal.NOT_THE_SELLER
-    if deal.status == "delivered":
-        return Refusal.ALREADY_DELIVERED
-    bad = _refuse_closed(deal)
-    if bad is not None:
-        return bad
+    if deal.status != "held":
+        return _refuse_closed(deal) or Refusal.ALREADY_DELIVERED
     if at_us > deal.deadline_us:
         return Refusal.HOLD_EXPIRED
     state.point("deliver.checked")
@@ -124,10 +103,9 @@ def confirm_delivery(state: State, sender: str, command: ConfirmDelivery, at_us:
         return _no_deal(state, command.offer_id)
     if sender != deal.buyer:
         return Refusal.NOT_THE_BUYER
-    bad = _refuse_closed(deal)
-    if bad is not None:
-        return bad
-    return _post(state, deal, at_us) if deal.status == "delivered" else Refusal.NOT_DELIVERED
+    if deal.status != "delivered":
+        return _refuse_closed(deal) or Refusal.NOT_DELIVERED
+    return _post(state, deal, at_us)
 
 
 def cancel_deal(state: State, sender: str, command: CancelDeal, _at_us: int) -> Outcome:
@@ -229,15 +207,18 @@ def tick(state: State, sender: str, _command: Tick, at_us: int) -> Outcome:
 
 
 def _post(state: State, deal: Deal, at_us: int) -> Outcome:
-    held = f"held:{deal.currency}:{deal.buyer}"
-    moves = _move(held, f"merchant:{deal.currency}:{deal.seller}", deal.total - deal.fee)
-    moves += _move(held, f"fees:{deal.currency}:{OPERATOR}", deal.fee)
+    offer_id, seller, buyer, _, currency, total, _, fee, *_ = deal
+    held, merchant, fees = f"held:{currency}:{buyer}", f"merchant:{currency}:{seller}", f"fees:{currency}:{OPERATOR}"
+    if 0 < fee < total:
+        moves: tuple[Move, ...] = ((held, merchant, total - fee), (held, fees, fee))
+    else:
+        moves = _move(held, merchant, total - fee) + _move(held, fees, fee)
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
     state.point("post.moved")
     state.set_deal(deal.turn("settled", True, at_us, 0))
-    return (deal.offer_id,), moves
+    return (offer_id,), moves
 
 
 def _void(state: State, deal: Deal) -> Outcome:

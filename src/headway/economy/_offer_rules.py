@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from headway.economy.commands import CounterOffer, Items, MakeOffer, PublishListing, WithdrawOffer
 from headway.economy.money import CURRENCIES
 from headway.economy.refusals import Refusal
 from headway.economy.state import Listing, Offer, Outcome, State
+
+_new: Final = tuple.__new__
 
 
 def publish_listing(state: State, sender: str, command: PublishListing, _at_us: int) -> Outcome:
@@ -40,20 +44,10 @@ def make_offer(state: State, sender: str, command: MakeOffer, at_us: int) -> Out
     bad = _refuse_terms(listing, command.items, command.currency, command.expires_us, at_us)
     if bad is not None:
         return bad
-    state.offers[command.offer_id] = Offer(
-        command.offer_id,
-        command.listing_id,
-        sender,
-        command.buyer,
-        1,
-        False,
-        command.items,
-        command.total,
-        command.currency,
-        command.expires_us,
-        False,
-    )
-    return (command.offer_id,), ()
+    offer_id, items, total, currency = command.offer_id, command.items, command.total, command.currency
+    terms = (offer_id, command.listing_id, sender, command.buyer, 1, False, items, total, currency)
+    state.offers[offer_id] = _new(Offer, (*terms, command.expires_us, False))
+    return (offer_id,), ()
 
 
 def counter_offer(state: State, sender: str, command: CounterOffer, at_us: int) -> Outcome:
@@ -99,13 +93,14 @@ def withdraw_offer(state: State, sender: str, command: WithdrawOffer, _at_us: in
 
 def refuse_open(state: State, offer: Offer, version: int, at_us: int) -> Refusal | None:
     """Why the terms of this version do not stand any more, or None where they do."""
-    if offer.offer_id in state.deals:
+    offer_id, _, _, _, current, _, _, _, _, expires_us, withdrawn = offer
+    if offer_id in state.deals:
         return Refusal.ALREADY_ACCEPTED
-    if offer.withdrawn:
+    if withdrawn:
         return Refusal.OFFER_WITHDRAWN
-    if version != offer.version:
+    if version != current:
         return Refusal.STALE_VERSION
-    return Refusal.OFFER_EXPIRED if at_us > offer.expires_us else None
+    return Refusal.OFFER_EXPIRED if at_us > expires_us else None
 
 
 def _refuse_terms(listing: Listing, items: Items, currency: str, expires_us: int, at_us: int) -> Refusal | None:

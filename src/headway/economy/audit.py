@@ -13,9 +13,8 @@ from typing import Final, NamedTuple
 
 from headway.economy._log_walk import Walk, compute_posted
 from headway.economy.entries import Entry
-from headway.economy.rails import deal_row
 from headway.economy.replay import ReplayError, replay
-from headway.economy.state import State
+from headway.economy.state import State, deal_rows
 from headway.economy.store import AccountRow, DealRow, Store
 
 
@@ -181,7 +180,7 @@ def _accounts(rows: Iterator[AccountRow], walk: Walk) -> tuple[int, str]:
 
 def _deals(rows: Iterator[DealRow], state: State) -> tuple[int, str]:
     stored = {row.offer_id: row for row in rows}
-    replayed = {offer_id: deal_row(deal) for offer_id, deal in state.deals.items()}
+    replayed = {row[0]: row for row in deal_rows(state.deals.values())}
     off = sorted(name for name in stored.keys() | replayed.keys() if stored.get(name) != replayed.get(name))
     return (len(off), f"first of all {off[0]}") if off else (0, f"{len(stored):,} deals")
 

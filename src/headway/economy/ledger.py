@@ -25,12 +25,12 @@ class Ledger:
     ----------
     sums : dict of str to list of int
         Debits and credits by account [micros].
-    touched : set of str
-        Accounts that changed since the last commit.
+    touched : dict of str to list of int
+        Those of accounts that changed since the last commit.
     """
 
     sums: dict[str, list[int]] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    touched: dict[str, list[int]] = field(default_factory=dict)
 
     def balance(self, name: str) -> int:
         """Credits less debits of an account [micros].
@@ -61,22 +61,22 @@ class Ledger:
                 taker = sums[credit]
             except KeyError:
                 taker = sums[credit] = [0, 0]
-            if giver[1] - giver[0] < amount and debit.partition(":")[0] not in BELOW_ZERO:
-                self._undo(moves[:index])
-                return Refusal.INSUFFICIENT_FUNDS
-            if giver[0] + amount > LARGEST or taker[1] + amount > LARGEST:
-                self._undo(moves[:index])
-                return Refusal.AMOUNT_OVERFLOWS
-            giver[0] += amount
+            debits = giver[0] + amount
+            if debits > giver[1] and debit.partition(":")[0] not in BELOW_ZERO:
+                return self._undo(moves[:index], Refusal.INSUFFICIENT_FUNDS)
+            if debits > LARGEST or taker[1] + amount > LARGEST:
+                return self._undo(moves[:index], Refusal.AMOUNT_OVERFLOWS)
+            giver[0] = debits
             taker[1] += amount
-            touched.add(debit)
-            touched.add(credit)
+            touched[debit] = giver
+            touched[credit] = taker
         return None
 
-    def _undo(self, moves: Sequence[Move]) -> None:
+    def _undo(self, moves: Sequence[Move], why: Refusal) -> Refusal:
         for debit, credit, amount in moves:
             self.sums[debit][0] -= amount
             self.sums[credit][1] -= amount
+        return why
 
 
 def rebuild(moves: Iterable[Move]) -> dict[str, tuple[int, int]]:

@@ -29,6 +29,7 @@ RULES: Final[MappingProxyType[type, Rule]] = MappingProxyType(
 )
 """The rule of each command: state, sender, command and time to an outcome."""
 
+_new: Final = tuple.__new__
 _REFUSED: Final = MappingProxyType({refusal: Reply(False, refusal.name, refusal.value, ()) for refusal in Refusal})
 
 
@@ -75,7 +76,11 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     kind, body = encode_command(command)
     # Keyed by this process and never stored: the table of answers is rebuilt from the log.
     mark = hash((kind, body))
-    known = state.replies.get((sender, command.key))
+    try:
+        answered = state.replies[sender]
+    except KeyError:
+        answered = state.replies[sender] = {}
+    known = answered.get(command.key)
     if known is not None:
         return _again(known, mark), None
     head = state.head
@@ -83,14 +88,17 @@ def execute(state: State, sender: str, command: Command, at_us: int) -> tuple[Re
     if at_us > now:
         now = head["now_us"] = at_us
     outcome = RULES[type(command)](state, sender, command, now)
-    if isinstance(outcome, Refusal):
-        reply, moves = _REFUSED[outcome], ()
+    if type(outcome) is Refusal:
+        code, ids, moves = outcome.name, (), ()
+        reply = _REFUSED[outcome]
     else:
-        reply, moves = Reply(True, "ok", "", outcome[0]), outcome[1]
-    entry = seal(head["seq"] + 1, now, sender, kind, body, reply.code, reply.ids, moves, head["digest"])
-    head["seq"] = entry.seq
-    head["digest"] = entry.digest
-    state.replies[sender, command.key] = (mark, reply.code, reply.ids)
+        ids, moves = outcome
+        code, reply = "ok", _new(Reply, (True, "ok", "", ids))
+    seq = head["seq"] + 1
+    entry = seal(seq, now, sender, kind, body, code, ids, moves, head["digest"])
+    head["seq"] = seq
+    head["digest"] = entry[2]
+    answered[command.key] = (mark, code, ids)
     return reply, entry
 
 

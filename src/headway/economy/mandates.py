@@ -92,7 +92,6 @@ def empty(mandate: Mandate, at_us: int) -> bool:
 
 def refuse_deal(
     mandate: Mandate,
-    *,
     agent: str,
     merchant: str,
     items: Iterable[tuple[str, int]],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from headway.economy.entries import Entry
+from headway.economy.state import AccountLine, DealLine
 from headway.economy.store import AccountRow, DealRow, Fault, Group, StoreBusyError, StoreError
 
 
@@ -27,8 +28,8 @@ class MemoryStore:
 
     keep: bool = True
     log: list[tuple[int, bytes, str]] = field(default_factory=list)
-    accounts: dict[str, AccountRow] = field(default_factory=dict)
-    deals: dict[str, DealRow] = field(default_factory=dict)
+    accounts: dict[str, AccountLine] = field(default_factory=dict)
+    deals: dict[str, DealLine] = field(default_factory=dict)
     lock: list[bool] = field(default_factory=list)
 
     @property
@@ -56,8 +57,8 @@ class MemoryStore:
         if self.keep:
             # Plain tuples: the garbage collector leaves them alone.
             self.log.extend([(seq, payload, digest) for seq, payload, digest in group.entries])
-            self.accounts.update((row.account, row) for row in group.accounts)
-            self.deals.update((row.offer_id, row) for row in group.deals)
+            self.accounts.update([(row[0], row) for row in group.accounts])
+            self.deals.update([(row[0], row) for row in group.deals])
         else:
             seq, payload, digest = group.entries[-1]
             self.log[:] = [(seq, payload, digest)]
@@ -66,11 +67,11 @@ class MemoryStore:
 
     def account_rows(self) -> Iterator[AccountRow]:
         """All accounts."""
-        yield from self.accounts.values()
+        yield from map(AccountRow._make, self.accounts.values())
 
     def deal_rows(self) -> Iterator[DealRow]:
         """All deals."""
-        yield from self.deals.values()
+        yield from map(DealRow._make, self.deals.values())
 
     def close(self) -> None:
         """Give the lock back."""

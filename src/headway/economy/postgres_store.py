@@ -123,7 +123,7 @@ class PostgresStore:
             opened = self.connection[0]
             point("store.begin")
             with opened.transaction():
-                lines = [(entry.seq, entry.payload.decode(), entry.digest) for entry in group.entries]
+                lines = [(seq, payload.decode(), digest) for seq, payload, digest in group.entries]
                 opened.execute(_ENTRIES, _columns(lines))
                 point("store.entries")
                 if group.accounts:

@@ -11,9 +11,9 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from itertools import repeat
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from headway.economy.accounts import OPERATOR, account
 from headway.economy.commands import Command, Configure
@@ -23,14 +23,13 @@ from headway.economy.machine import execute, refused
 from headway.economy.money import LARGEST
 from headway.economy.refusals import Refusal
 from headway.economy.replay import replay
-from headway.economy.state import Deal, Listing, Offer, Reply, State
-from headway.economy.store import AccountRow, DealRow, Fault, Group, Store, StoreError
+from headway.economy.state import Deal, Listing, Offer, Reply, State, deal_rows
+from headway.economy.store import Fault, Group, Store, StoreError
 from headway.facts.errors import InputError, RangeError
 
 LARGEST_GROUP: Final = 100
 """Commands of concurrent callers in one transaction."""
 
-_COLUMNS: Final = attrgetter(*DealRow._fields)
 CHALLENGE: Final = b"headway-session-1 "
 
 
@@ -41,9 +40,11 @@ class Session(NamedTuple):
     token: bytes
 
 
+Asked: TypeAlias = tuple[Session, Command]
+
+
 class _Ticket(NamedTuple):
-    session: Session
-    command: Command
+    asked: Asked
     at_us: int
     answers: list[Reply]
 
@@ -150,29 +151,32 @@ class Rails:
         """
         _check_time(at_us)
         with self._turn:
-            return self._group([(session, command, at_us) for session, command in commands])
+            return self._group([(session, command) for session, command in commands], repeat(at_us))
 
     def submit(self, session: Session, command: Command, *, at_us: int) -> Reply:
         """Answer one command. Safe on many threads: those that wait at the same time share a transaction."""
         _check_time(at_us)
-        ticket = _Ticket(session, command, at_us, [])
+        ticket = _Ticket((session, command), at_us, [])
         self._waiting.append(ticket)
         with self._turn:
             while not ticket.answers:
                 batch = self._waiting[:LARGEST_GROUP]
                 del self._waiting[: len(batch)]
-                for one, reply in zip(batch, self._group([one[:3] for one in batch]), strict=True):
+                replies = self._group([one.asked for one in batch], [one.at_us for one in batch])
+                for one, reply in zip(batch, replies, strict=True):
                     one.answers.append(reply)
         return ticket.answers[0]
 
-    def _group(self, asked: Sequence[tuple[Session, Command, int]]) -> list[Reply]:
+    def _group(self, asked: Sequence[Asked], times: Iterable[int]) -> list[Reply]:
         if self._closed:
             raise RailsClosedError(self.store.name)
         done = False
         try:
-            replies, entries = self._execute(asked)
+            replies, entries = self._execute(asked, times)
             if entries:
-                self._commit(entries)
+                self.store.append(_changes(self.state, entries), self.fault)
+                if self.fault is not None:
+                    self.fault("rails.reply")
             done = True
         finally:
             if not done:
@@ -180,11 +184,11 @@ class Rails:
                 self.store.close()
         return replies
 
-    def _execute(self, asked: Sequence[tuple[Session, Command, int]]) -> tuple[list[Reply], list[Entry]]:
+    def _execute(self, asked: Sequence[Asked], times: Iterable[int]) -> tuple[list[Reply], list[Entry]]:
         state, fault, sessions = self.state, self.fault, self._sessions
         replies: list[Reply] = []
         entries: list[Entry] = []
-        for session, command, at_us in asked:
+        for (session, command), at_us in zip(asked, times):  # noqa: B905 - times may have no end
             sender = sessions.get(session.token) if type(session) is Session else None
             if sender is None or sender != session.agent_id:
                 replies.append(refused(Refusal.UNKNOWN_SESSION))
@@ -198,18 +202,6 @@ class Rails:
                 fault("rails.executed")
             replies.append(reply)
         return replies, entries
-
-    def _commit(self, entries: Sequence[Entry]) -> None:
-        state, fault = self.state, self.fault
-        ledger = state.ledger
-        sums = ledger.sums
-        accounts = [AccountRow._make((name, *sums[name])) for name in ledger.touched]
-        deals = [deal_row(state.deals[offer_id]) for offer_id in state.touched]
-        self.store.append(Group(entries, accounts, deals), fault)
-        ledger.touched.clear()
-        state.touched.clear()
-        if fault is not None:
-            fault("rails.reply")
 
     def balance(self, agent_id: str, currency: str, kind: str = "wallet") -> int:
         """Balance of one of an agent's accounts [micros]: wallet, held or merchant."""
@@ -241,13 +233,15 @@ class Rails:
         return 0 if mandate is None else mandate.total - self.state.spent[mandate_id][0]
 
 
-def deal_row(deal: Deal) -> DealRow:
-    """Row of a deal.
-
-    >>> deal_row(Deal("o", "s", "b", "m", "USD", 9, 5, 1, 0, 0, "held", False, 0, 7)).held
-    9
-    """
-    return DealRow._make(_COLUMNS(deal))
+def _changes(state: State, entries: list[Entry]) -> Group:
+    """Entries, and the rows that they touched as they stand now."""
+    accounts, deals = state.ledger.touched, state.touched
+    group = Group(
+        entries, [(name, debits, credits) for name, (debits, credits) in accounts.items()], deal_rows(deals.values())
+    )
+    accounts.clear()
+    deals.clear()
+    return group
 
 
 def open_rails(

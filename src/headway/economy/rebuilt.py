@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from headway.economy.accounts import KIND_NAMES, parts
-from headway.economy.rails import deal_row
 from headway.economy.replay import replay
-from headway.economy.state import State
+from headway.economy.state import State, deal_rows
 from headway.economy.store import AccountRow, Store
 
 
@@ -120,5 +119,5 @@ def _balances(state: State) -> tuple[Held, ...]:
 
 def _differ(store: Store, state: State) -> int:
     accounts = {AccountRow(name, *both) for name, both in state.ledger.sums.items() if any(both)}
-    deals = {deal_row(deal) for deal in state.deals.values()}
+    deals = set(deal_rows(state.deals.values()))
     return len(accounts ^ set(store.account_rows())) + len(deals ^ set(store.deal_rows()))

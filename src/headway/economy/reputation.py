@@ -6,18 +6,26 @@ Of the pairs of buyer b and seller s, with value v the sum of settled prices les
     w(b, s) = e / (e + 1)                               e = sum over other sellers q of  m(v(b, q)) x standing(q)
 
 ``m`` saturates, so that one buyer counts for at most 1 however much it spends: value is weighed, not bought. ``w``
-counts a buyer by what it also bought elsewhere: puppets that buy from one seller alone count nothing. ``standing`` is 1
-for anchors (businesses that the operator knows) and the seller's own share of the best score otherwise, found by
-repeating the sum from the anchors outwards: a ring whose buyers never buy outside of it gets nothing, as no standing
-flows in. Without anchors every seller begins at 1, and a ring of k puppets gains at most k, as k strangers would.
+counts a buyer by what it also bought elsewhere: puppets that buy from one seller alone count nothing.
 
-The idea is that of EigenTrust (Kamvar, Schlosser and Garcia-Molina, WWW 2003: pre-trusted peers) and of feedback bound
-to a settled job (ERC-8004). Disputes that a seller lost count against it: what was refunded is taken away.
+``standing`` is 1 for anchors (businesses that the operator knows). From them it spreads as a walk that goes from a
+seller to one of its buyers and on to a seller of that buyer, each in proportion to ``m``, and returns to an anchor half
+of the time: ``standing(q) = min(1, t(q) / t0)`` for the share ``t`` of its stops, ``t0`` that of an anchor which nobody
+else leads to. A walk divides what it passes on, so a ring holds no more standing than its puppets bring in: of what
+outside shops sold, by weight, let ``phi`` be the puppets' largest share at any one; with ``A`` anchors the ring's
+sellers have a standing of at most ``2 A phi`` together. A puppet that spent ``x`` outside then counts at most
+``x / scale + 2 A phi``: a voice is paid for in real purchases, and a cent buys a cent's worth.
+
+Without anchors every seller has standing 1, and a ring of k puppets gains up to k, as k strangers would. No rule that
+treats all alike can do better: a symmetric reputation is never proof against Sybils (Cheng and Friedman, P2PECON 2005).
+
+The walk is that of EigenTrust (Kamvar, Schlosser and Garcia-Molina, WWW 2003: pre-trusted peers); feedback bound to a
+settled job is ERC-8004's. Disputes that a seller lost count against it: what was refunded is taken away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +33,11 @@ from headway.economy.state import DAY_US, Deal
 from headway.facts.errors import RangeError
 
 ROUNDS: Final = 20
+"""Steps of the walk; what it has not reached by then is below a millionth."""
+
+RETURN: Final = 0.5
+"""Chance that the walk returns to an anchor instead of going on [1]."""
+
 HALF_LIFE_US: Final = 90 * DAY_US
 SCALE: Final = 20_000_000
 """Value at which a buyer counts half [micros]: twenty of a major unit."""
@@ -79,7 +92,7 @@ def reputations(
     scale : int
         Value at which a buyer counts half [micros].
     anchors : iterable of str, optional
-        Sellers whose standing is given; None lets every seller begin with the same.
+        Sellers whose standing is given, from whom it spreads; None gives every seller the same.
 
     Returns
     -------
@@ -129,20 +142,33 @@ def reputations(
 
 
 def _settle(weights: Mapping[tuple[str, str], float], anchors: frozenset[str] | None) -> dict[str, float]:
-    """Scores after standing has flowed from the anchors, or from everyone, through shared buyers."""
-    sellers = {seller for _, seller in weights}
-    standing = {seller: float(anchors is None or seller in anchors) for seller in sellers}
-    scores = _score(weights, standing)
-    if anchors is None:
-        return scores
+    """Scores where standing has spread from the anchors, or where everyone has the same."""
+    sellers = sorted({seller for _, seller in weights})
+    return _score(weights, dict.fromkeys(sellers, 1.0) if anchors is None else _standing(weights, sellers, anchors))
+
+
+def _standing(
+    weights: Mapping[tuple[str, str], float], sellers: Sequence[str], anchors: frozenset[str]
+) -> dict[str, float]:
+    """Stops of the walk at each seller, over those that an anchor has at least."""
+    bought: dict[str, float] = {}
+    sold: dict[str, float] = {}
+    for (buyer, seller), weight in weights.items():
+        bought[buyer] = bought.get(buyer, 0.0) + weight
+        sold[seller] = sold.get(seller, 0.0) + weight
+    least = RETURN / max(1, len(anchors.intersection(sellers)))
+    home = {seller: least if seller in anchors else 0.0 for seller in sellers}
+    stops = home
     for _ in range(ROUNDS):
-        best = max(scores.values(), default=0.0) or 1.0
-        flowed = {s: 1.0 if s in anchors else scores.get(s, 0.0) / best for s in sellers}
-        if max((abs(flowed[s] - standing[s]) for s in sellers), default=0.0) < 1e-9:
-            break
-        standing = flowed
-        scores = _score(weights, standing)
-    return scores
+        reached = dict.fromkeys(bought, 0.0)
+        for (buyer, seller), weight in weights.items():
+            if weight:
+                reached[buyer] += stops[seller] * weight / sold[seller]
+        stops = dict(home)
+        for (buyer, seller), weight in weights.items():
+            if weight:
+                stops[seller] += (1.0 - RETURN) * reached[buyer] * weight / bought[buyer]
+    return {seller: 1.0 if seller in anchors else min(1.0, stops[seller] / least) for seller in sellers}
 
 
 def _score(weights: Mapping[tuple[str, str], float], standing: Mapping[str, float]) -> dict[str, float]:

@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from headway.economy.commands import ALGORITHMS, KINDS, ROLES, Items
+from headway.economy.entries import reader
 from headway.economy.mandates import Mandate
 from headway.economy.money import CURRENCIES, LARGEST
 from headway.economy.refusals import Refusal
 
 Check: TypeAlias = Callable[[Any], Refusal | None]
-_IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._~:@/+=-]{1,128}").fullmatch
+_LETTERS: Final = r"[A-Za-z0-9._~:@/+=-]{1,128}"
+_IDENTIFIER: Final = re.compile(_LETTERS).fullmatch
 MOST_TEXT: Final = 20_000
 MOST_ITEMS: Final = 1_000
 
@@ -154,9 +156,10 @@ _BY_NAME: Final = MappingProxyType(
 
 
 class _Shape(NamedTuple):
-    """Identifiers of a command, read at once, the checks of its other fields, and items beside their total."""
+    """Identifiers of a command, matched in one go, the checks of its other fields, and items beside their total."""
 
     identifiers: Callable[[Any], tuple[Any, ...]]
+    match: Callable[[str], object]
     others: tuple[tuple[str, Check], ...]
     checks: tuple[tuple[str, Check], ...]
     priced: Callable[[Any], tuple[Items, int]] | None
@@ -168,8 +171,9 @@ def _shape(command: Any) -> _Shape:
     both = {"items", "total"} <= {name for name, _ in checks}
     priced: Callable[[Any], tuple[Items, int]] | None = attrgetter("items", "total") if both else None
     others = tuple(pair for pair in checks if pair[1] is not _identifier)
-    # Of one name attrgetter gives no tuple: then it is read twice.
-    return _Shape(attrgetter(*(names if len(names) > 1 else names * 2)), others, checks, priced)
+    # No identifier holds the line feed that stands between them here.
+    lines = re.compile("\n".join([_LETTERS] * len(names))).fullmatch
+    return _Shape(reader(names), lines, others, checks, priced)
 
 
 _SHAPES: Final = MappingProxyType({command: _shape(command) for command in KINDS.values()})
@@ -190,9 +194,9 @@ def refuse_shape(command: object) -> Refusal | None:
     if shape is None:
         return Refusal.UNKNOWN_COMMAND
     try:
-        fine = all(map(_IDENTIFIER, shape.identifiers(command)))
+        fine = shape.match("\n".join(shape.identifiers(command)))
     except TypeError:
-        fine = False
+        fine = None
     for name, check in shape.others if fine else shape.checks:
         bad = check(getattr(command, name))
         if bad is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias, TypedDict
 
@@ -13,6 +13,8 @@ from headway.economy.mandates import Mandate
 from headway.economy.refusals import Refusal
 
 DAY_US: Final = 86_400_000_000
+_HOLDING: Final = frozenset({"held", "delivered"})
+_new: Final = tuple.__new__
 
 
 class Rules(NamedTuple):
@@ -125,17 +127,33 @@ class Deal(NamedTuple):
     deadline_us: int
 
     def turn(self, status: str, posted: bool, settled_us: int, deadline_us: int) -> Deal:
-        """The same deal in another status; three times as fast as ``_replace``."""
-        return Deal(*self[:10], status, posted, settled_us, deadline_us)
+        """The same deal in another status; five times as fast as ``_replace``."""
+        return _new(Deal, (*self[:10], status, posted, settled_us, deadline_us))
 
     @property
     def held(self) -> int:
         """What held accounts contain for this deal [micros]."""
-        if self.status in ("held", "delivered"):
-            return self.total
-        if self.status == "disputed":
-            return self.frozen if self.posted else self.total
-        return 0
+        return deal_rows((self,))[0][8]
+
+
+def deal_rows(deals: Iterable[Deal]) -> list[DealLine]:
+    """Deals as stores keep them: the fields of :class:`headway.economy.store.DealRow`, in plain tuples.
+
+    >>> deal_rows([Deal("o", "s", "b", "m", "USD", 9, 5, 1, 0, 0, "held", False, 0, 7)])
+    [('o', 's', 'b', 'm', 'USD', 9, 1, 0, 9, 'held', 5, 0)]
+    """
+    # fmt: off
+    return [
+        (
+            offer_id, seller, buyer, mandate_id, currency, total, fee, refunded,
+            total if status in _HOLDING or (status == "disputed" and not posted) else frozen, status, at_us, settled_us,
+        )
+        for (
+            offer_id, seller, buyer, mandate_id, currency, total, at_us, fee, refunded, frozen, status, posted,
+            settled_us, _,
+        ) in deals
+    ]
+    # fmt: on
 
 
 class Bill(NamedTuple):
@@ -170,6 +188,8 @@ class Reply(NamedTuple):
     ids: tuple[str, ...]
 
 
+AccountLine: TypeAlias = tuple[str, int, int]
+DealLine: TypeAlias = tuple[str, str, str, str, str, int, int, int, int, str, int, int]
 Done: TypeAlias = tuple[tuple[str, ...], Sequence[Move]]
 Outcome: TypeAlias = Done | Refusal
 """What a rule gives: identifiers and moves already made, or why nothing was changed."""
@@ -209,9 +229,9 @@ class State:
     deadlines : list of (int, str)
         Heap of times and offers, some of them outdated.
     replies : dict
-        Hash of the body, code and identifiers by sender and client key.
-    touched : set of str
-        Deals that changed since the last commit.
+        By sender, and by client key in it: hash of the body, code and identifiers.
+    touched : dict of str to Deal
+        Those that changed since the last commit.
     head : Head
         Position, digest, time and rules.
     """
@@ -227,8 +247,8 @@ class State:
     deals: dict[str, Deal] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
     deadlines: list[tuple[int, str]] = field(default_factory=list)
-    replies: dict[tuple[str, str], tuple[int, str, tuple[str, ...]]] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    replies: dict[str, dict[str, tuple[int, str, tuple[str, ...]]]] = field(default_factory=dict)
+    touched: dict[str, Deal] = field(default_factory=dict)
     head: Head = field(default_factory=_head)
 
     @property
@@ -244,5 +264,5 @@ class State:
 
     def set_deal(self, deal: Deal) -> None:
         """Put a deal in its new shape, to be written with the next commit."""
-        self.deals[deal.offer_id] = deal
-        self.touched.add(deal.offer_id)
+        offer_id = deal[0]
+        self.deals[offer_id] = self.touched[offer_id] = deal

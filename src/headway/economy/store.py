@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from headway.economy.entries import Entry
+from headway.economy.state import AccountLine, DealLine
 from headway.facts.errors import HeadwayError, InputError
 
 Fault = Callable[[str], None]
@@ -43,11 +44,11 @@ class DealRow(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What one transaction makes durable: entries, and the rows that they changed."""
+    """What one transaction makes durable: entries, and the rows that they changed as plain tuples."""
 
     entries: Sequence[Entry]
-    accounts: Sequence[AccountRow]
-    deals: Sequence[DealRow]
+    accounts: Sequence[AccountLine]
+    deals: Sequence[DealLine]
 
 
 class Store(Protocol):

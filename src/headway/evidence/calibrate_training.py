@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,10 +18,10 @@ import numpy as np
 
 from headway.evidence.measurements import TrainingMeasurement, open_training
 from headway.evidence.setups import Refusal
-from headway.evidence.training_predict import in_unit, is_rate, timed
+from headway.evidence.training_predict import in_unit, is_rate, timed, work_of
 from headway.evidence.training_setups import TrainingSetup, training_setup
 from headway.facts.training_constants import SHARED, SharedConstants, TrainConstants, constants_of
-from headway.training.step import BACKWARD_SHARE
+from headway.training.work import StepWork, step_parts
 
 _OUT: Final = Path(__file__).parents[1] / "facts" / "data" / "training_calibration.toml"
 #: Start and pull: constants of a well-run stack, and how far (in logs) each may reasonably be from them.
@@ -89,72 +89,33 @@ def _turn(row: TrainingMeasurement) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Linear:
-    """Times of runs as sums of constants: a step is linear in what it waits for, but for what hides."""
+class _Runs:
+    """Work of many runs as arrays, and how long each was measured to take [s]."""
 
-    products: Any
-    narrow: Any
-    deep: Any
-    looks: Any
-    memory: Any
-    crossings: Any
-    wires: Any
-    host: Any
-    idle: Any
-    data: Any
-    optimiser: Any
+    work: StepWork
     measured: Any
 
     def log_ratios(self, own: Any, shared: Any) -> Any:
         """``log(predicted / measured)`` of the time of each run, from logs of constants (4 for each run)."""
-        matrix, memory, exposed, wait = np.exp(own)
-        rate, narrow, again, depth, cost = np.exp(shared)
-        products = self.products + narrow * self.narrow + depth * self.deep + self.looks / rate
-        stream = self.memory + again * self.crossings
-        one = products / matrix + stream / memory + self.wires * exposed + self.host * wait
-        behind = BACKWARD_SHARE * one
-        hidden = np.maximum(self.data - behind, 0.0) + cost * exposed * np.minimum(self.data, behind)
-        return np.log((one * (1.0 + self.idle) + hidden + self.optimiser / memory) / self.measured)
+        parts = step_parts(self.work, tuple(np.exp(own)), tuple(np.exp(shared)))
+        return np.log(sum(parts.values(), start=np.zeros(())) / self.measured)
 
-    def of(self, chosen: Any) -> _Linear:
+    def of(self, chosen: Any) -> _Runs:
         """Some of the runs."""
-        return _Linear(*(getattr(self, f.name)[chosen] for f in fields(self)))
+        work = StepWork(*(getattr(self.work, f.name)[chosen] for f in fields(StepWork)))
+        return _Runs(work, self.measured[chosen])
 
 
-def _linear(group: Sequence[Case]) -> _Linear:
-    # Each part alone: the same step with one constant changed.
-    bare = SharedConstants(1.0, 0.0, 0.0, 0.0, 0.0)
-    narrow, deep = replace(bare, narrow_experts=1.0, expert_crossings=1.0), replace(bare, product_depth=1.0)
-    # Nothing hides behind products that take no time.
-    unhindered = TrainConstants(1e12, 1e12, 0.0, 0.0)
-    rows = []
+def _runs(group: Sequence[Case]) -> _Runs:
+    works, measured = [], []
     for case in group:
-        step, second, third = (
-            timed(case.setup, TrainConstants(1.0, 1.0, 1.0, 1.0, shared=each)) for each in (bare, narrow, deep)
-        )
-        p, q, r = ({name: float(value) for name, value in one.parts} for one in (step, second, third))
-        wires = sum(p[name] for name in ("tensor ranks", "context ranks", "expert ranks", "stages"))
-        one = p["products"] + p["attention"] + p["memory"] + wires + p["host"]
+        step = timed(case.setup)
+        works.append([float(getattr(work_of(case.setup), f.name)) for f in fields(StepWork)])
         told = in_unit(case.row, case.setup, step) or case.row.value
         # Measured seconds: a rate is turned by the ratio of both rates.
         factor = told / case.row.value if is_rate(case.row.metric) else case.row.value / told
-        rows.append(
-            (
-                p["products"],
-                q["products"] - p["products"],
-                r["products"] - p["products"],
-                p["attention"],
-                p["memory"],
-                q["memory"] - p["memory"],
-                wires,
-                p["host"],
-                p["bubble"] / one,
-                float(dict(timed(case.setup, replace(unhindered, shared=bare)).parts)["data ranks"]),
-                p["optimiser"],
-                float(step.seconds) * factor,
-            )
-        )
-    return _Linear(*np.asarray(rows).T)
+        measured.append(float(step.seconds) * factor)
+    return _Runs(StepWork(*np.asarray(works).T), np.asarray(measured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +140,7 @@ class Fitted:
         return constants_of((float(np.median(column)) for column in columns), shared=self.shared)
 
 
-def fit(every: Sequence[Case], sums: _Linear | None = None) -> Fitted:
+def fit(every: Sequence[Case], sums: _Runs | None = None) -> Fitted:
     """Constants of every generation that the cases hold and the shared ones, in one least-squares fit.
 
     >>> found = fit([c for c in cases(open_training()) if c.generation == "ampere"])
@@ -192,7 +153,7 @@ def fit(every: Sequence[Case], sums: _Linear | None = None) -> Fitted:
     place = np.array([names.index(c.generation) for c in every])
     counts = Counter(case.row.source_id for case in every)
     weights = np.array([counts[c.row.source_id] ** -0.25 for c in every])
-    parts = sums or _linear(every)
+    parts = sums or _runs(every)
     start = np.log(np.concatenate([SHARED_PRIOR, np.tile(PRIOR, len(names))]))
     width = np.concatenate([_SHARED_WIDTH, np.tile(_WIDTH, len(names))])
     size = len(SHARED_PRIOR)
@@ -210,7 +171,7 @@ def fit(every: Sequence[Case], sums: _Linear | None = None) -> Fitted:
     return Fitted({n: constants_of(g, shared=shared) for n, g in zip(names, groups, strict=True)}, shared)
 
 
-def errors_of(group: Sequence[Case], fitted: Fitted, sums: _Linear | None = None) -> Any:
+def errors_of(group: Sequence[Case], fitted: Fitted, sums: _Runs | None = None) -> Any:
     """``log(predicted / measured)`` of the time of each case.
 
     >>> some = cases(open_training())[:3]
@@ -218,16 +179,16 @@ def errors_of(group: Sequence[Case], fitted: Fitted, sums: _Linear | None = None
     (3,)
     """
     own = np.log([fitted.of(c.generation).values() for c in group]).T
-    return (sums or _linear(group)).log_ratios(own, np.log(fitted.shared.values()))
+    return (sums or _runs(group)).log_ratios(own, np.log(fitted.shared.values()))
 
 
-def left_out(every: Sequence[Case], sums: _Linear | None = None) -> dict[str, list[float]]:
+def left_out(every: Sequence[Case], sums: _Runs | None = None) -> dict[str, list[float]]:
     """Errors of each source under constants fitted without it, ``log(predicted / measured)`` of times.
 
     Everything that is fitted is fitted anew, the shared constants too. A generation that only one source measured
     takes the median of the others, as a user of a new chip would get.
     """
-    parts = sums or _linear(every)
+    parts = sums or _runs(every)
     found: dict[str, list[float]] = {}
     for source in dict.fromkeys(c.row.source_id for c in every):
         out = np.array([c.row.source_id == source for c in every])
@@ -289,7 +250,7 @@ def to_toml(fitted: Fitted, quantiles: Any, count: int, left: Sequence[float]) -
 def main(arguments: Sequence[str]) -> int:
     """Fit, print the errors, and write the table; ``--check`` compares with the packaged one instead."""
     every = cases(open_training())
-    sums = _linear(every)
+    sums = _runs(every)
     fitted, out = fit(every, sums), left_out(every, sums)
     told, quantiles = _report(errors_of(every, fitted, sums), every, out)
     text = to_toml(fitted, quantiles, len(every), [v for logs in out.values() for v in logs])

@@ -18,8 +18,11 @@ from headway.evidence.training_setups import TrainingSetup, training_setup
 from headway.facts.errors import InputError
 from headway.facts.training_constants import TrainConstants, fitted_generations, training_interval
 from headway.training.step import TrainStep, train_estimate
+from headway.training.work import StepWork, executed_flops, step_work
 
 _TOKENS: Final = re.compile(r"([0-9.]+)\s*T tokens")
+#: Rows that count what is computed again.
+_HARDWARE: Final = re.compile(r"\bhardware flop|\bhfu\b|(?:with|includ\w+|counts?) (?:\w+ )?recomput", re.IGNORECASE)
 _CONVERGENCE: Final = "depends on how many samples the loss takes, which is no matter of time; use step_time_s"
 _OTHER: Final = "holds stages of training that the row does not describe"
 
@@ -112,6 +115,17 @@ def timed(setup: TrainingSetup, constants: TrainConstants | None = None) -> Trai
     return train_estimate(s.model, s.system, s.layout, s.batch, s.context, s.recipe, constants)
 
 
+def work_of(setup: TrainingSetup) -> StepWork:
+    """What the step of a setup has to do, before any constant of its chip.
+
+    >>> from headway.evidence.measurements import open_training
+    >>> float(work_of(training_setup(open_training()[0])).microbatches)
+    192.0
+    """
+    s = setup
+    return step_work(s.model, s.system, s.layout, s.batch, s.context, s.recipe)
+
+
 def is_rate(metric: str) -> bool:
     """Whether more is faster.
 
@@ -136,7 +150,7 @@ def in_unit(row: TrainingMeasurement, setup: TrainingSetup, step: TrainStep) -> 
     if row.metric == "tokens_per_s_per_gpu":
         return rate
     if row.metric == "model_tflops_per_gpu":
-        return float(step.flops_per_chip) / 1e12
+        return rate * _reported_flops(row, setup, step) / 1e12
     if row.metric == "mfu_pct":
         return 100.0 * rate * _reported_flops(row, setup, step) / setup.system.chip.peak("bf16")
     found = _TOKENS.search(row.unit) or _TOKENS.search(row.cells.get("note", ""))
@@ -145,6 +159,8 @@ def in_unit(row: TrainingMeasurement, setup: TrainingSetup, step: TrainStep) -> 
 
 def _reported_flops(row: TrainingMeasurement, setup: TrainingSetup, step: TrainStep) -> float:
     """FLOP per token by the convention that the row names; causal attention where it names none."""
+    if _HARDWARE.search(row.unit) or _HARDWARE.search(row.cells.get("note", "")):
+        return float(executed_flops(setup.model, setup.context, setup.recipe.recompute))
     if "12*L*d*s" in row.unit:
         m = setup.model
         return 6.0 * m.total_params + 12.0 * m.n_layers * m.hidden * setup.context

@@ -11,6 +11,7 @@ import numpy as np
 
 from headway.evidence.measurements import TrainingMeasurement
 from headway.evidence.setups import Refusal, Shelf
+from headway.evidence.training_cells import batch_in, number_in, recompute_in, spread_in, whole_in
 from headway.facts.errors import InputError, UnknownNameError
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
@@ -21,7 +22,6 @@ from headway.physics.layout import Layout, check_layout
 from headway.training.recipe import Recipe
 from headway.training.schedules import schedule_cost
 
-_NONE: Final = ("", "n/a", "na", "-", "none stated", "not stated")
 _FORMATS: Final = {
     "fp16": "bf16",
     "bf16/fp16": "bf16",
@@ -74,7 +74,7 @@ def training_setup(row: TrainingMeasurement, shelf: Shelf | None = None) -> Trai
     place = shelf or Shelf()
     try:
         model, assumed = _model(row, place)
-        system = place.system(_hardware(row.hardware))
+        system = _system(row, place)
         return _setup(row, model, system, assumed)
     except InputError as error:
         return Refusal(str(error))
@@ -84,32 +84,27 @@ def _hardware(text: str) -> str:
     return re.sub(r"[-\s]?[0-9]+\s?GB$", "", text.strip(), flags=re.IGNORECASE).replace(" ", "-")
 
 
+def _system(row: TrainingMeasurement, place: Shelf) -> System:
+    try:
+        return place.system(_hardware(row.hardware))
+    except UnknownNameError as error:
+        raise UnknownNameError("hardware", row.hardware, error.expected, error.nearest) from None
+
+
 def _model(row: TrainingMeasurement, place: Shelf) -> tuple[Model, tuple[str, ...]]:
     try:
         return place.model(row.model), ()
     except UnknownNameError as error:
         missing = error
+    total, active = number_in(row, "total_params_b"), number_in(row, "active_params_b")
     try:
-        return training_model(row.model), ()
+        return training_model(row.model, None if total is None else total * 1e9), ()
     except UnknownNameError:
-        total, active = _number(row, "total_params_b"), _number(row, "active_params_b")
-    if total is None:
-        raise missing
-    made = stand_in(row.model, total * 1e9, None if active is None else active * 1e9)
+        if total is None:
+            raise missing from None
+    ways = whole_in(row, "tp") or 1
+    made = stand_in(row.model, total * 1e9, None if active is None else active * 1e9, ways)
     return made, ("layers and widths follow from the parameters alone",)
-
-
-def _number(row: TrainingMeasurement, column: str) -> float | None:
-    text = row.cells.get(column, "").strip().lower()
-    if text in _NONE:
-        return None
-    found = re.match(r"[0-9][0-9,]*\.?[0-9]*", text)
-    return float(found[0].replace(",", "")) if found else None
-
-
-def _whole(row: TrainingMeasurement, column: str) -> int | None:
-    found = _number(row, column)
-    return None if found is None else max(int(found), 1)
 
 
 def _setup(row: TrainingMeasurement, model: Model, system: System, assumed: tuple[str, ...]) -> TrainingSetup:
@@ -117,30 +112,33 @@ def _setup(row: TrainingMeasurement, model: Model, system: System, assumed: tupl
     if chips is None:
         chips = 2048
         assumed += (f"{chips:,} chips, not stated",)
-    context = _whole(row, "seq_len") or 4096
-    if _whole(row, "seq_len") is None:
+    context = whole_in(row, "seq_len") or 4096
+    if whole_in(row, "seq_len") is None:
         assumed += ("sequences of 4,096 tokens, not stated",)
     precision = row.precision.strip().lower().split("-")[0]
     precision = dict(_FORMATS).get(precision, precision)
     number_format(precision)
     layout, zero, told = _layout(row, model, system, chips)
-    micro = _whole(row, "micro_batch") or 1
+    micro = whole_in(row, "micro_batch") or 1
     batch, said = _batch(row, layout, micro, context)
+    policy, again = recompute_in(row)
     recipe = Recipe(
         micro_batch=micro,
-        recompute=_policy(row.cells.get("recompute", "")),
+        recompute=policy,
         zero=zero,
         precision=precision,
         fused_attention=_fused(row),
         sequence_parallel=_sequence_parallel(row),
     )
-    chunks = _whole(row, "vp")
+    chunks = whole_in(row, "vp")
     if chunks is None and not row.cells.get("vp", "").strip() and layout.pp > 1:
         # A row that says "n/a" has none; one that says nothing may have any.
-        chunks = max(min(model.n_layers // int(layout.pp), 8), 1)
+        chunks = max(min((model.n_layers + 2) // int(layout.pp), 8), 1)
         said += (f"{chunks} chunks a stage, not stated",)
-    recipe = _scheduled(recipe, chunks or 1, layout, batch)
-    return TrainingSetup(model, system, layout, recipe, batch, context, assumed + told + said)
+    if (chunks or 1) > 1 and (chunks or 1) * int(layout.pp) > model.n_layers + 2:
+        raise InputError("vp", chunks or 1, f"at most the layers over the stages, {model.n_layers // int(layout.pp)}")
+    recipe, timed_as = _scheduled(recipe, chunks or 1, layout, batch)
+    return TrainingSetup(model, system, layout, recipe, batch, context, assumed + told + said + again + timed_as)
 
 
 def _fused(row: TrainingMeasurement) -> bool:
@@ -153,18 +151,11 @@ def _sequence_parallel(row: TrainingMeasurement) -> bool:
     return _fused(row) or "sequence" in row.cells.get("recompute", "").lower()
 
 
-def _policy(text: str) -> str:
-    plain = text.strip().lower()
-    if plain.startswith("full"):
-        return "full"
-    return "selective" if "selective" in plain or "sel" in plain.split() else "store"
-
-
 def _layout(row: TrainingMeasurement, model: Model, system: System, chips: int) -> tuple[Layout, int, tuple[str, ...]]:
-    spread = row.cells.get("dp_or_fsdp", "").lower()
-    tp, pp, cp, ep = (_whole(row, k) for k in ("tp", "pp", "cp", "ep"))
+    spread = spread_in(row)
+    tp, pp, cp, ep = (whole_in(row, k) for k in ("tp", "pp", "cp", "ep"))
     told: tuple[str, ...] = ()
-    zero = 3 if "fsdp" in spread or "zero-3" in spread or "zero3" in spread else 1
+    zero = spread.zero
     if tp is None and pp is None:
         told = ("layout not stated: weights sharded over all chips",)
         zero = 3
@@ -177,6 +168,8 @@ def _layout(row: TrainingMeasurement, model: Model, system: System, chips: int) 
     wide = tp * pp * cp
     if chips % wide:
         raise InputError("n_gpus", chips, f"a multiple of tp x pp x cp = {wide}")
+    if spread.ranks not in (None, chips // wide, chips // wide * cp):
+        raise InputError("dp_or_fsdp", row.cells["dp_or_fsdp"], f"DP{chips // wide}: {chips} chips over {wide}")
     if experts > 1 and ep is None:
         ep = math.gcd(math.gcd(experts, chips // pp), max(system.domain_size, 1))
         told += (f"experts over {ep} chips, not stated",)
@@ -185,22 +178,20 @@ def _layout(row: TrainingMeasurement, model: Model, system: System, chips: int) 
 
 
 def _batch(row: TrainingMeasurement, layout: Layout, micro: int, context: int) -> tuple[int, tuple[str, ...]]:
-    text = row.cells.get("global_batch", "").strip().lower()
-    each, told = int(layout.dp) * micro, ()
-    stated = _number(row, "global_batch")
-    if stated is not None and "tok" in text:
-        scale = 2**20 if "m" in text.split("tok")[0] else 2**10 if "k" in text.split("tok")[0] else 1
-        stated = stated * scale / context
+    each = int(layout.dp) * micro
+    stated = batch_in(row, context)
     if stated is None:
         return max(round(_USUAL_STEP_TOKENS / context / each), 4 * int(layout.pp)) * each, ("batch not stated",)
-    return max(round(stated / each), 1) * each, told
+    batch = max(round(stated / each), 1) * each
+    # Tokens of a step are told in round figures, sequences are not.
+    return batch, () if abs(batch - stated) < 0.02 * stated else (f"{batch} sequences a step, not {stated:g}",)
 
 
-def _scheduled(recipe: Recipe, chunks: int, layout: Layout, batch: int) -> Recipe:
+def _scheduled(recipe: Recipe, chunks: int, layout: Layout, batch: int) -> tuple[Recipe, tuple[str, ...]]:
     count = batch // (int(layout.dp) * int(np.max(recipe.micro_batch)))
     wanted = replace(recipe, schedule="interleaved", chunks=chunks) if chunks > 1 and layout.pp > 1 else recipe
     try:
         schedule_cost(wanted.schedule, layout.pp, count, chunks=wanted.chunks)
     except InputError:
-        return recipe
-    return wanted
+        return recipe, (f"{count} micro-batches are no multiple of {layout.pp} stages: timed with one chunk a stage",)
+    return wanted, ()

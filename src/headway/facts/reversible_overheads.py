@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from headway.facts.catalog import Column, names, packaged, row
-from headway.facts.errors import unknown
+from headway.facts.catalog import Column
+from headway.facts.named import named_row, row_names
 from headway.facts.sources import Source
 
 #: Columns of a policy.
@@ -64,7 +64,7 @@ class MemoryPolicy:
 
 def policy_names() -> tuple[str, ...]:
     """Names of the measured policies."""
-    return names(packaged("reversible.toml"), "policy")
+    return row_names("reversible.toml", "policy")
 
 
 @lru_cache(maxsize=8)
@@ -81,11 +81,9 @@ def memory_policy(name: str) -> MemoryPolicy:
     >>> memory_policy("store").time_ratio
     1.0
     """
-    if name not in policy_names():
-        raise unknown("memory policy", str(name), policy_names())
-    found = row(packaged("reversible.toml"), "policy", name, POLICY_COLUMNS)
+    found = named_row("reversible.toml", "policy", name, POLICY_COLUMNS, "memory policy")
     return MemoryPolicy(
-        name,
+        found.name,
         found.number("time_ratio"),
         found.whole("shallow_layers"),
         found.whole("deep_layers"),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
-from headway.facts.catalog import Column, aliases, names, packaged, row
-from headway.facts.errors import unknown
+from headway.facts.catalog import Column
 from headway.facts.hardware import Conflict
+from headway.facts.named import named_row, row_names
 from headway.facts.sources import Source
 
 #: Columns of a storage device.
@@ -50,14 +49,9 @@ class StorageDevice:
     note: str = ""
 
 
-@cache
-def _aliases() -> Mapping[str, str]:
-    return aliases(packaged("storage.toml"), "device")
-
-
 def storage_names() -> tuple[str, ...]:
     """Names of the devices of the catalog, in the order of the table."""
-    return names(packaged("storage.toml"), "device")
+    return row_names("storage.toml", "device")
 
 
 @lru_cache(maxsize=64)
@@ -75,13 +69,9 @@ def storage(name: str) -> StorageDevice:
     >>> disk.capacity, disk.bandwidth
     (24000000000000.0, 285000000.0)
     """
-    try:
-        found = _aliases()[str(name).strip().lower()]
-    except KeyError:
-        raise unknown("storage", str(name), _aliases(), f"one of {', '.join(storage_names())}") from None
-    entry = row(packaged("storage.toml"), "device", found, DEVICE_COLUMNS)
+    entry = named_row("storage.toml", "device", name, DEVICE_COLUMNS, "storage")
     return StorageDevice(
-        name=found,
+        name=entry.name,
         technology=entry.text("technology"),
         capacity=entry.number("capacity"),
         bandwidth=entry.number("bandwidth"),

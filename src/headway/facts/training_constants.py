@@ -27,7 +27,7 @@ class SharedConstants:
     look_rate : float
         Rate of fused attention over that of a large product: exponentials between two products [1].
     narrow_experts : float
-        Residual width at which grouped expert products run at half the rate of a large product [1].
+        Wider side of an expert's matrices at which grouped products run at half the rate of a large one [1].
     expert_crossings : float
         Crossings of the memory of an expert's input and output for sorting and combining, for each crossing
         of what is stored [1].

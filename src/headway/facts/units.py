@@ -229,9 +229,12 @@ def _significant(value: float, digits: int) -> str:
 def _scale(wanted: Dimension, size: float, digits: int) -> Scale:
     """The scale that a value is shown in."""
     nearest_up = float(_rounded(size, digits))
+    plain = next((step for step in wanted.scales if step.factor == 1), wanted.scales[-1])
     if size == 0 or (wanted.scientific and nearest_up >= 1e3 * wanted.scales[0].factor):
-        return next((step for step in wanted.scales if step.factor == 1), wanted.scales[-1])
-    return next(step for step in wanted.scales if nearest_up >= step.least)
+        return plain
+    scale = next(step for step in wanted.scales if nearest_up >= step.least)
+    # One power of ten, not a power of ten of a prefix.
+    return plain if "e" in _significant(size / scale.factor, digits) else scale
 
 
 def shown_unit(value: float, dimension_name: str) -> float:
@@ -278,8 +281,8 @@ def format_quantity(value: SupportsFloat, dimension_name: str, digits: int = 3) 
     ('$0.313/Mtok', '$2.10/GPU-h')
     >>> format_quantity(7583, "tokens_per_second"), format_quantity(671e9, "count")
     ('7.58k tok/s', '671B')
-    >>> format_quantity(0.563, "fraction"), format_quantity(9e25, "flop")
-    ('56.3%', '9e25 FLOP')
+    >>> format_quantity(0.563, "fraction"), format_quantity(9e25, "flop"), format_quantity(6.75e24, "tokens")
+    ('56.3%', '9e25 FLOP', '6.75e24 tok')
     """
     wanted = dimension(dimension_name)
     whole("digits", digits, least=1, most=15)

@@ -8,22 +8,21 @@ from types import MappingProxyType
 import numpy as np
 
 from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
-from headway.physics import balance, fleet, pipeline, published, trains
+from headway.physics import balance, fleet, published
 from headway.physics.attention import kv_bytes
 from headway.physics.memory import weight_bytes
-from headway.training.schedules import boundary_bytes, schedule_cost
+from headway.training.pipelining import pipeline_memory, pipelined_pass, stage_hop, weight_reuse
+from headway.training.schedules import schedule_cost
 
 _STAGES = (1, 2, 4, 8)
 
 
 def _c29(given: Given) -> tuple[Figure, ...]:
     whole, batch = given("board.pass_time"), given("board.train_seats")
-    cut = pipeline.latency_neutral(whole, _STAGES)
-    alone = trains.tokens_per_second(batch, whole)
-    per_chip = trains.tokens_per_second(batch, cut.period, _STAGES)
+    cut = pipelined_pass(whole, batch, _STAGES)
     return (
-        say("latency unchanged", bool(np.allclose(cut.latency, whole, rtol=EXACT, atol=0.0)), expected=True),
-        say("tokens per chip unchanged", bool(np.allclose(per_chip, alone, rtol=EXACT, atol=0.0)), expected=True),
+        say("latency unchanged", bool(np.allclose(cut.latency_ratio, 1.0, rtol=EXACT, atol=0.0)), expected=True),
+        say("tokens per chip unchanged", bool(np.allclose(cut.rate_ratio, 1.0, rtol=EXACT, atol=0.0)), expected=True),
     )
 
 
@@ -35,9 +34,9 @@ def _c30(given: Given) -> tuple[Figure, ...]:
     )
     weights = published.bytes_of_weights(given("board.total_params"), given("device.fp8_bytes"))
     cache = balance.context_bytes(context, given("model.deepseek_kv_fp8"))
-    held = pipeline.stage_memory(weights, cache, batch, ranks, _STAGES)
+    held = pipeline_memory(weights, cache, batch, ranks, _STAGES)
     model = given.model("deepseek-v3")
-    real_held = pipeline.stage_memory(weight_bytes(model), kv_bytes(model, context, "fp8"), batch, ranks, _STAGES)
+    real_held = pipeline_memory(weight_bytes(model), kv_bytes(model, context, "fp8"), batch, ranks, _STAGES)
     printed = ("15.6 GB", "7.8 GB", "3.9 GB", "1.95 GB")
     return (
         *(
@@ -56,14 +55,18 @@ def _c31(given: Given) -> tuple[Figure, ...]:
     batches = (given("layout.hop_batches_low"), given("layout.hop_batches_high"))
     width, size, card = given("model.deepseek_hidden"), given("device.bf16_bytes"), given("device.nic_800g")
     nics, latency = given("layout.nics"), given("device.rack_latency")
-    sharded = pipeline.hop_time(batches, width, size, card, nics)
-    single = pipeline.hop_time(batches, width, size, card)
-    hop = pipeline.hop_time(batches, width, size, card, nics, latency)
-    four = pipeline.latency_neutral(0.0, given("layout.stages"), hop).latency
+    sharded = stage_hop(batches, width, card, nics, element_bytes=size).seconds
+    single = stage_hop(batches, width, card, element_bytes=size).seconds
+    four = stage_hop(batches, width, card, nics, latency, element_bytes=size, stages=given("layout.stages")).in_all
     rack = given.system("gb200-nvl72")
-    there = pipeline.hop_time(
-        given("layout.hop_batch"), width, size, rack.network_bandwidth or card, nics, rack.network_latency
-    )
+    there = stage_hop(
+        given("layout.hop_batch"),
+        width,
+        rack.network_bandwidth or card,
+        nics,
+        rack.network_latency,
+        element_bytes=size,
+    ).seconds
     return (
         say("2,400 tokens over 64 cards", sharded[0], "seconds", between=(5e-6, 22e-6)),
         say("9,600 tokens", sharded[1], "seconds", between=(5e-6, 22e-6)),
@@ -91,17 +94,17 @@ def _c32(given: Given) -> tuple[Figure, ...]:
 
 
 def _c33(given: Given) -> tuple[Figure, ...]:
-    tokens = published.tokens_in_pass(given("layout.experts_per_layer_gpus"), given("layout.training_sequence"))
-    by_weights = balance.balance_batch(
-        given("board.ratio"), given("model.deepseek_total"), given("model.deepseek_active")
+    ranks, sequence = given("layout.experts_per_layer_gpus"), given("layout.training_sequence")
+    stated = weight_reuse(
+        sequence, ranks, given("board.ratio"), given("model.deepseek_total"), given("model.deepseek_active")
     )
     model, chip = given.model("deepseek-v3"), given.chip("h800-sxm")
     ratio = balance.machine_balance(chip.peak("fp8"), chip.hbm_bandwidth, given("device.fp8_bytes"))
-    real_batch = balance.balance_batch(ratio, model.total_params, model.active_params)
+    there = weight_reuse(sequence, ranks, ratio, model.total_params, model.active_params)
     return (
-        say("tokens in a micro-batch", tokens, "tokens", 262144, EXACT),
-        say("over the balance batch", fleet.relative_to(tokens, by_weights), "times", "48"),
-        real("over DeepSeek-V3's on H800", fleet.relative_to(tokens, real_batch), "times"),
+        say("tokens in a micro-batch", stated.tokens, "tokens", 262144, EXACT),
+        say("over the balance batch", stated.times, "times", "48"),
+        real("over DeepSeek-V3's on H800", there.times, "times"),
     )
 
 
@@ -113,15 +116,14 @@ def _c38(given: Given) -> tuple[Figure, ...]:
         given("layout.nics"),
     )
     blocks = given("layout.residual_blocks")
-    plain, kept = (pipeline.hop_time(given("layout.hop_batch"), width, size, card, nics, 0.0, n) for n in (1, blocks))
-    over = fleet.relative_to(*(boundary_bytes(given("layout.hop_batch"), width, n, size) for n in (blocks, 1)))
+    tokens = given("layout.hop_batch")
+    plain, kept = (stage_hop(tokens, width, card, nics, blocks_kept=n, element_bytes=size) for n in (1, blocks))
+    over = fleet.relative_to(kept.bytes, plain.bytes)
     rack = given.system("gb200-nvl72")
-    there = pipeline.hop_time(
-        given("layout.hop_batch"), width, size, rack.network_bandwidth or card, nics, rack.network_latency, blocks
-    )
+    there = stage_hop(tokens, width, rack.network_bandwidth or card, nics, rack.network_latency, blocks, size).seconds
     return (
-        say("one block", plain, "seconds"),
-        say("eight blocks", kept, "seconds", "98 us", 0.05),
+        say("one block", plain.seconds, "seconds"),
+        say("eight blocks", kept.seconds, "seconds", "98 us", 0.05),
         real("eight blocks between GB200 racks", there, "seconds", between=(0.0, 1e-3)),
         say("bytes over a stage's edge, eight blocks over one", over, "times", 8, EXACT, shown=False),
     )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
-from headway.physics import balance, pipeline, published
+from headway.physics import balance, published
+from headway.training.pipelining import pipeline_memory, rack_room
 
 
 def _c34(given: Given) -> tuple[Figure, ...]:
@@ -16,11 +17,11 @@ def _c34(given: Given) -> tuple[Figure, ...]:
     fp8 = given("device.fp8_bytes")
     return (
         *(
-            say(label, pipeline.models_fit(total, given(f"device.{key}"), gpus, hbm).times, "times", expected, PERCENT)
+            say(label, rack_room(total, given(f"device.{key}"), gpus, hbm).served, "times", expected, PERCENT)
             for label, key, expected in rows
         ),
-        real("GB200 NVL72, FP8", pipeline.models_fit(total, fp8, rack.chips, rack.chip.hbm_bytes).times, "times"),
-        real("GB300 NVL72, FP8", pipeline.models_fit(total, fp8, newer.chips, newer.chip.hbm_bytes).times, "times"),
+        real("GB200 NVL72, FP8", rack_room(total, fp8, rack.chips, rack.chip.hbm_bytes).served, "times"),
+        real("GB300 NVL72, FP8", rack_room(total, fp8, newer.chips, newer.chip.hbm_bytes).served, "times"),
     )
 
 
@@ -32,7 +33,7 @@ def _c35(given: Given) -> tuple[Figure, ...]:
         *(
             say(
                 label,
-                pipeline.models_fit(total, fp8, gpus, given(f"device.{key}")).capacity,
+                rack_room(total, fp8, gpus, given(f"device.{key}")).capacity,
                 "bytes",
                 expected,
                 PERCENT,
@@ -41,7 +42,7 @@ def _c35(given: Given) -> tuple[Figure, ...]:
         ),
         say(
             "Rubin",
-            pipeline.models_fit(total, fp8, gpus, given("board.rubin_hbm")).capacity,
+            rack_room(total, fp8, gpus, given("board.rubin_hbm")).capacity,
             "bytes",
             "20.7 TB",
             PERCENT,
@@ -54,12 +55,11 @@ def _c36(given: Given) -> tuple[Figure, ...]:
     ranks, stages = given("layout.experts_per_layer_gpus"), (1, 8)
     weights = published.bytes_of_weights(given("board.total_params"), given("device.fp8_bytes"))
     cache = balance.context_bytes(given("layout.pipeline_context"), given("model.deepseek_kv_fp8"))
-    held = pipeline.stage_memory(weights, cache, given("layout.pipeline_batch"), ranks, stages)
-    saved = pipeline.weight_saving(weights, ranks, stages[-1])
+    held = pipeline_memory(weights, cache, given("layout.pipeline_batch"), ranks, stages)
     return (
-        say("saved per GPU at 8 stages", saved, "bytes", "13.7 GB"),
+        say("saved per GPU at 8 stages", held.saved[-1], "bytes", "13.7 GB"),
         say("of", held.total[0], "bytes", "147 GB"),
-        say("at most", held.weights[0], "bytes", 15.625e9, EXACT),
+        say("at most", held.most_saved[-1], "bytes", 15.625e9, EXACT),
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from headway.facts.scaling_laws import LossLaw
 from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
-from headway.physics import budget, fleet, lifetime, published
+from headway.physics import published
 from headway.physics.lifetime import TrainingOptimum
+from headway.training.life import equal_costs, life_flops, needed_rate, plain_tokens, served_tokens
 from headway.training.lifetime import budget as train_budget
 from headway.training.lifetime import reference_ratio, rho_for
 
@@ -22,68 +23,66 @@ _CLOSER_LAWS = (("Hoffmann, five digits", "hoffmann-2022"), ("Epoch, converged",
 def _c39(given: Given) -> tuple[Figure, ...]:
     params = given("board.active_params")
     expected = ("118", "18.1")
-    model = given.model("deepseek-v3")
+    model, rule = given.model("deepseek-v3"), given("board.tokens_per_param")
+    closest = given.law("epoch-2024-converged")
     return (
-        say("tokens", budget.chinchilla_tokens(params, given("board.tokens_per_param")), "tokens", 2e12, EXACT),
+        say("tokens", plain_tokens(closest, params, rule).rule, "tokens", 2e12, EXACT),
         *(
-            say(f"per parameter by {label}", lifetime.optimal_tokens_per_param(given.law(name), params), "count", value)
+            say(f"per parameter by {label}", plain_tokens(given.law(name), params).per_param, "count", value)
             for (label, name), value in zip(_STATED_LAWS, expected, strict=True)
         ),
         *(
-            real(f"per parameter, {label}", lifetime.optimal_tokens_per_param(given.law(name), params), "count")
+            real(f"per parameter, {label}", plain_tokens(given.law(name), params).per_param, "count")
             for label, name in _CLOSER_LAWS
         ),
-        real("20 x DeepSeek-V3's active parameters", budget.chinchilla_tokens(model.active_params), "tokens"),
+        real("20 x DeepSeek-V3's active parameters", plain_tokens(closest, model.active_params).rule, "tokens"),
     )
 
 
 def _c40(given: Given) -> tuple[Figure, ...]:
-    total = budget.training_flops(
-        given("board.active_params"), given("board.training_tokens"), given("board.train_flops")
+    one, total = (
+        life_flops(1.0, 1.0, serve=1.0),
+        life_flops(given("board.active_params"), given("board.training_tokens")),
     )
     line = given("programme.frontier_line")
     model = given.model("deepseek-v3")
     return (
-        say(
-            "training, per parameter and token",
-            budget.training_flops(1.0, 1.0),
-            "flop",
-            given("board.train_flops"),
-            EXACT,
-        ),
-        say("inference", budget.inference_flops(1.0, 1.0), "flop", given("board.serve_flops"), EXACT),
-        say("100B on 150T", total, "flop", 9.0e25, EXACT),
-        say("below the frontier line of 1e26", bool(total < line), expected=True),
+        say("training, per parameter and token", one.pretraining, "flop", given("board.train_flops"), EXACT),
+        say("inference", one.inference, "flop", given("board.serve_flops"), EXACT),
+        say("100B on 150T", total.total, "flop", 9.0e25, EXACT),
+        say("below the frontier line of 1e26", bool(total.total < line), expected=True),
         real(
-            "DeepSeek-V3 on 14.8T", budget.training_flops(model.active_params, given("model.deepseek_tokens")), "flop"
+            "DeepSeek-V3 on 14.8T", life_flops(model.active_params, given("model.deepseek_tokens")).pretraining, "flop"
         ),
     )
 
 
 def _c41(given: Given) -> tuple[Figure, ...]:
+    low, high = (
+        life_flops(1.0, 0.0, 1.0, rl_flop_per_param_token=given(f"board.rl_flops_{key}")).rl for key in ("low", "high")
+    )
     return (
-        say("rollouts only", budget.rl_flops(1.0, 1.0, given("board.rl_flops_low")), "flop", 2, EXACT),
-        say("every rollout trained on", budget.rl_flops(1.0, 1.0, given("board.rl_flops_high")), "flop", 6, EXACT),
+        say("rollouts only", low, "flop", 2, EXACT),
+        say("every rollout trained on", high, "flop", 6, EXACT),
     )
 
 
 def _c42(given: Given) -> tuple[Figure, ...]:
     factors = tuple(given(f"board.rl_flops_{key}") for key in ("low", "mid", "high"))
-    meant = budget.equal_cost_split(1.0, factors, given("board.efficiency"))
-    free = budget.equal_cost_split(1.0, factors, 1.0)
-    misread = budget.equal_cost_split(1.0, factors, given("board.efficiency_misread"))
-    alpha = fleet.relative_to(1.0, meant.rl_over_pretraining)
+    meant = equal_costs(factors, given("board.efficiency"))
+    free = equal_costs(factors, 1.0)
+    misread = equal_costs(factors, given("board.efficiency_misread"))
     return (
-        say("inference over pre-training, 30% efficiency", meant.inference_over_pretraining[0], "count", 0.90, EXACT),
-        *_three("RL over pre-training", meant.rl_over_pretraining, (0.90, 0.45, 0.30)),
-        say("inference, no inefficiency", free.inference_over_pretraining[0], "count", 3.0, EXACT),
-        *_three("RL, no inefficiency", free.rl_over_pretraining, (3.0, 1.5, 1.0), shown=False),
-        say("inference, 30% taken as a loss", misread.inference_over_pretraining[0], "count", 2.1, EXACT),
-        *_three("RL, 30% taken as a loss", misread.rl_over_pretraining, (2.1, 1.05, 0.7), shown=False),
-        say("alpha, lowest", alpha[0], "count", "1.11", shown=False),
-        say("alpha, highest", alpha[2], "count", "3.33", shown=False),
-        say("beta", fleet.relative_to(1.0, meant.inference_over_pretraining[0]), "count", "1.11", shown=False),
-        say("two-way split: inference over pre-training", meant.both_over_pretraining[0], "count", 1.8, EXACT),
+        say("inference over pre-training, 30% efficiency", meant.inference[0], "count", 0.90, EXACT),
+        *_three("RL over pre-training", meant.rl, (0.90, 0.45, 0.30)),
+        say("inference, no inefficiency", free.inference[0], "count", 3.0, EXACT),
+        *_three("RL, no inefficiency", free.rl, (3.0, 1.5, 1.0), shown=False),
+        say("inference, 30% taken as a loss", misread.inference[0], "count", 2.1, EXACT),
+        *_three("RL, 30% taken as a loss", misread.rl, (2.1, 1.05, 0.7), shown=False),
+        say("alpha, lowest", meant.alpha[0], "count", "1.11", shown=False),
+        say("alpha, highest", meant.alpha[2], "count", "3.33", shown=False),
+        say("beta", meant.beta[0], "count", "1.11", shown=False),
+        say("two-way split: inference over pre-training", meant.inference_for_both[0], "count", 1.8, EXACT),
     )
 
 
@@ -96,8 +95,8 @@ def _three(name: str, values: Sequence[float], expected: Sequence[float], *, sho
 
 def _c43(given: Given) -> tuple[Figure, ...]:
     params, rate, life = given("board.active_params"), given("board.rate"), given("board.life")
-    lab = budget.tokens_served(rate, life)
-    one = budget.tokens_served(rate, life, fleet.relative_to(1.0, given("board.models_sharing")))
+    lab = served_tokens(rate, life)
+    one = served_tokens(rate, life, given("board.models_sharing"))
     rounded = given("board.training_tokens_rounded")
     law = given.law("epoch-2024-converged")
 
@@ -114,7 +113,7 @@ def _c43(given: Given) -> tuple[Figure, ...]:
 
 
 def _c44(given: Given) -> tuple[Figure, ...]:
-    rate = budget.mean_rate(given("board.training_tokens"), given("board.life"))
+    rate = needed_rate(given("board.training_tokens"), given("board.life"))
     return (say("mean rate on one model", rate, "tokens_per_second", "28.5 Mtok/s", PERCENT),)
 
 
@@ -161,9 +160,7 @@ def _c46(given: Given) -> tuple[Figure, ...]:
 
 def _c47(given: Given) -> tuple[Figure, ...]:
     params, tokens, eff = given("board.active_params"), given("board.training_tokens"), given("board.efficiency")
-    served = budget.tokens_served(
-        given("board.rate"), given("board.life"), fleet.relative_to(1.0, given("board.models_sharing"))
-    )
+    served = served_tokens(given("board.rate"), given("board.life"), given("board.models_sharing"))
     grid = np.array([tokens, served, given("board.tokens_much")])
     sizes, others = (
         np.array([train_budget(given.law(name), t, params, tokens, efficiency=eff).best.params for t in grid])

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from headway.facts.layers import SoftmaxAttention
 from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say, told
 from headway.physics import balance, contexts, fleet, published
-from headway.physics.attention import attention_flops_per_context_token, cache_shape, kv_bytes_per_token
+from headway.physics.attention import attention_flops_per_context_token, kv_bytes_per_token
 from headway.pricing import closed_forms
 from headway.pricing.floors import disclosed_cost
 
@@ -69,10 +68,9 @@ def _at_step(context: float, active: float, ratio: float) -> float:
 
 def _c51(given: Given) -> tuple[Figure, ...]:
     heads, width = int(given("board.kv_heads")), int(given("board.head_dim"))
-    one = cache_shape(SoftmaxAttention(heads, heads, width), 1, "fp8")
     llama, deepseek, muse = (given.model(name) for name in ("llama-3.1-70b", "deepseek-v3", "muse-spark-open"))
     return (
-        say("one context for all layers, FP8", one.stored(1.0), "bytes", "2048 B"),
+        say("one context for all layers, FP8", told(closed_forms.shape_kv(heads, width).value), "bytes", "2048 B"),
         real("Llama-3-70B, BF16", kv_bytes_per_token(llama, "bf16"), "bytes", 327680.0, EXACT),
         real("DeepSeek-V3, BF16", kv_bytes_per_token(deepseek, "bf16"), "bytes", 70272.0, EXACT),
         real("Muse Spark Open, FP8", kv_bytes_per_token(muse, "fp8"), "bytes", 32768.0, EXACT),
@@ -171,20 +169,23 @@ def _c54(given: Given) -> tuple[Figure, ...]:
 
 
 def _c55(given: Given) -> tuple[Figure, ...]:
-    stated = balance.balance_batch(given("board.ratio"), given("model.deepseek_total"), given("model.deepseek_active"))
+    bound = closed_forms.compute_bound_prompt
+    stated = bound(given("board.ratio"), given("model.deepseek_total"), given("model.deepseek_active"))
     model, chip = given.model("deepseek-v3"), given.chip("gb200")
     ratio = balance.machine_balance(chip.peak("fp8"), chip.hbm_bandwidth, given("device.fp8_bytes"))
-    there = balance.balance_batch(ratio, model.total_params, model.active_params)
-    prefix = contexts.balance_prefill_tokens(
-        given("queue.prefixes"),
-        there,
-        given("board.context"),
-        balance.balance_context(ratio, model.active_params, kv_bytes_per_token(model, "fp8")),
+    there = bound(ratio, model.total_params, model.active_params)
+    prefix = bound(
+        ratio,
+        model.total_params,
+        model.active_params,
+        sequences=int(given("queue.prefixes")),
+        prefix=given("board.context"),
+        kv_bytes=kv_bytes_per_token(model, "fp8"),
     )
     return (
-        say("prompt tokens per pass, no prefix", contexts.balance_prefill_tokens(1, stated), "count", "5441"),
-        real("DeepSeek-V3 on GB200", contexts.balance_prefill_tokens(1, there), "count"),
-        real("with 64 cached prefixes of 200k", prefix, "count"),
+        say("prompt tokens per pass, no prefix", told(stated.value), "count", "5441"),
+        real("DeepSeek-V3 on GB200", told(there.value), "count"),
+        real("with 64 cached prefixes of 200k", told(prefix.value), "count"),
     )
 
 

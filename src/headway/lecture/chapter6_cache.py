@@ -86,12 +86,13 @@ def _c58(given: Given) -> tuple[Figure, ...]:
 
 def _c59(given: Given) -> tuple[Figure, ...]:
     device = given.storage("ddr5-6400-12ch")
-    memory = balance.drain_time(device.capacity, device.bandwidth)
+    memory = told(closed_forms.tier_life(device.capacity, device.bandwidth).value)
     chip = given.chip("gb200")
+    hbm = told(closed_forms.tier_life(chip.hbm_bytes, chip.hbm_bandwidth).value)
     return (
         say("12 channels of DDR5-6400", memory, "seconds", "2.5 s", PERCENT),
         say("inside 1 to 10 s", bool(given("board.ddr_low") <= memory <= given("board.ddr_high")), expected=True),
-        real("HBM of a GB200", balance.drain_time(chip.hbm_bytes, chip.hbm_bandwidth), "seconds"),
+        real("HBM of a GB200", hbm, "seconds"),
     )
 
 

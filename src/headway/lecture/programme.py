@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from headway.lecture.claim import EXACT, Compute, Figure, Given, real, say
-from headway.physics import budget, fleet, published, trains
+from headway.physics import fleet, published, trains
 from headway.physics.fleet import racks_for_population
 from headway.scaling.allocation import equal_loss
 from headway.scaling.coverage import alike
 from headway.scaling.efficiency import Architecture, architectures, tokens_against
 from headway.scaling.gate import Finding, release_decision, release_gate
 from headway.scaling.planted import pretraining_axis, saturating_axes
+from headway.training.life import rollout_saving
 
 
 def _w01(given: Given) -> tuple[Figure, ...]:
@@ -133,8 +134,8 @@ def _w06(given: Given) -> tuple[Figure, ...]:
 def _w07(given: Given) -> tuple[Figure, ...]:
     own = given("programme.muse_tokens")
     return (
-        say("against GPT-5.4", budget.rollout_saving(given("programme.gpt_tokens"), own), "times", "2.07"),
-        say("against Opus 4.6", budget.rollout_saving(given("programme.opus_tokens"), own), "times", "2.71"),
+        say("against GPT-5.4", rollout_saving(given("programme.gpt_tokens"), own), "times", "2.07"),
+        say("against Opus 4.6", rollout_saving(given("programme.opus_tokens"), own), "times", "2.71"),
     )
 
 

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from headway.facts.check import positive, whole
+from headway.facts.layers import SoftmaxAttention
 from headway.facts.models import model
 from headway.physics import balance, cache_prices, contexts, fleet, hold, modes
-from headway.physics.attention import kv_bytes_per_token
+from headway.physics.attention import cache_shape, kv_bytes_per_token
 from headway.pricing.sheets import Sheet
 
 #: Open models that the readings are held against.
@@ -174,6 +176,96 @@ def rented_kv(
 
 def _life(seconds: float) -> str:
     return f"{seconds / 60:g} min"
+
+
+def shape_kv(kv_heads: int, head_dim: int, *, sets: int = 1, element_bytes: float = 1.0) -> ClosedForm:
+    """KV bytes per token of an attention shape, to hold a reading against: ``k = 2 d H s w``.
+
+    Parameters
+    ----------
+    kv_heads, head_dim : int
+        ``H`` and ``d`` [1].
+    sets : int
+        Caches that are kept, ``s``: one that all layers share, or as many as layers [1].
+    element_bytes : float
+        ``w`` [B].
+
+    Examples
+    --------
+    >>> shape_kv(8, 128).value, shape_kv(8, 128).contradicted
+    (2048.0, True)
+    >>> shape_kv(8, 128, sets=80, element_bytes=2).value
+    327680.0
+    """
+    for field, count in (("kv_heads", kv_heads), ("head_dim", head_dim), ("sets", sets)):
+        whole(field, count)
+    shape = cache_shape(SoftmaxAttention(kv_heads, kv_heads, head_dim), sets, "fp8")
+    value = float(shape.stored(1.0)) * float(positive("element_bytes", element_bytes, "B"))
+    kept = "one cache that all layers share" if sets == 1 else f"{sets} caches, one a layer"
+    assumptions = (f"dense attention with {kv_heads} KV heads of {head_dim}", f"{kept}, {element_bytes:g} B an element")
+    checks = tuple(Check(name, value, float(kv_bytes_per_token(model(name), "bf16"))) for name in KNOWN)
+    return ClosedForm("KV bytes of a shape", value, "bytes", "k = 2 d H s w", assumptions, checks)
+
+
+def compute_bound_prompt(
+    machine_balance: float,
+    total_params: float,
+    active_params: float,
+    *,
+    sequences: int = 1,
+    prefix: float = 0.0,
+    kv_bytes: float = 0.0,
+) -> ClosedForm:
+    """New prompt tokens of a pass from which input costs compute and not memory: ``n B = B* + B L/L*``.
+
+    ``B* = R N/N_a`` and ``L* = N_a/(R k)``. A price of input that follows cost rests on it, as :func:`ratio_kv` does.
+
+    Parameters
+    ----------
+    machine_balance : float
+        ``R`` [1].
+    total_params, active_params : float
+        ``N`` and ``N_a`` [1].
+    sequences : int
+        Prompts of a pass, ``B`` [1].
+    prefix : float
+        Tokens of each that are cached, ``L`` [token].
+    kv_bytes : float
+        Of a token in the cache, ``k``, over the bytes of a weight [B].
+
+    Examples
+    --------
+    >>> round(compute_bound_prompt(300, 671e9, 37e9).value)
+    5441
+    >>> round(compute_bound_prompt(300, 671e9, 37e9, sequences=64, prefix=200e3, kv_bytes=35136).value)
+    9087
+    """
+    batch = balance.balance_batch(machine_balance, total_params, active_params)
+    held = balance.balance_context(machine_balance, active_params, kv_bytes) if kv_bytes and prefix else 1.0
+    value = float(contexts.balance_prefill_tokens(sequences, batch, prefix if kv_bytes else 0.0, held))
+    assumptions = (
+        f"{sequences} prompt{'s' if sequences > 1 else ''} a pass, {prefix:,.0f} tokens of each cached",
+        "shorter prompts share a pass; one that runs alone waits for the weights",
+    )
+    return ClosedForm("compute-bound prompt", value, "count", "n B = B* + B L/L*", assumptions)
+
+
+def tier_life(capacity: float, bandwidth: float) -> ClosedForm:
+    """Time for which a tier holds what it reads: ``T = C / BW``, the converse of :func:`drain_tier`.
+
+    Parameters
+    ----------
+    capacity, bandwidth : float
+        ``C`` [B] and ``BW`` [B/s].
+
+    Examples
+    --------
+    >>> round(tier_life(1.5e12, 12 * 51.2e9).value, 2)
+    2.44
+    """
+    value = float(balance.drain_time(capacity, bandwidth))
+    assumptions = ("a tier is read once from end to end in the life sold",)
+    return ClosedForm(f"life of {capacity / 1e9:g} GB", value, "seconds", "T = C / BW", assumptions)
 
 
 def hold_price(write: float, base: float, seconds: float) -> ClosedForm:

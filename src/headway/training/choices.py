@@ -93,7 +93,8 @@ def choices(
             "tokens": d,
             "over_20": round(d / n / CHINCHILLA_TOKENS_PER_PARAM, 2),
             "flops": n * (TRAINING_FLOP * d + demand),
-            "excess": abs(n * (TRAINING_FLOP * d + demand) / least - 1.0),
+            # To the rounding of the closed form: the cheapest is not dearer than itself.
+            "excess": round(abs(n * (TRAINING_FLOP * d + demand) / least - 1.0), 12),
             "usd": None if price is None else n * (TRAINING_FLOP * d + demand) / _PRICED * price,
         }
         for name, n, d in named

@@ -15,11 +15,10 @@ from numpy.typing import ArrayLike
 from headway.facts.scaling_laws import LossLaw
 from headway.facts.sources import Source
 from headway.physics.arrays import Numbers, fraction, not_negative, plain, positive, together
-from headway.physics.budget import CHINCHILLA_TOKENS_PER_PARAM, FORWARD_FLOP, TRAINING_FLOP
+from headway.physics.budget import CHINCHILLA_TOKENS_PER_PARAM, TRAINING_FLOP
 from headway.physics.lifetime import TrainingOptimum, optimal_size
+from headway.training.life import REPETITION_DECAY, life_flops
 
-#: Epochs after which repeated tokens are worth little (Muennighoff et al., arXiv 2305.16264).
-REPETITION_DECAY: Final = 15.3878
 _REPETITION: Final = Source("Muennighoff et al., arXiv 2305.16264: R_D* 15.3878", "2026-11-23", "reported")
 
 
@@ -85,8 +84,9 @@ def same_loss(size_exponent: ArrayLike, data_exponent: ArrayLike, rho: ArrayLike
 def overtraining_interval(law: LossLaw, rho: float) -> tuple[float, float]:
     """95% interval of the over-training at ``rho`` from the standard errors of both exponents and their correlation.
 
-    Linear in the exponents: 17.2 to 26.1 at ``rho = 2`` by the converged refit, 17.1 to 26.2 with the published
-    errors; percentiles of the bootstrap itself are 16.6 to 25.4. Nan where a law has no errors.
+    Linear in the exponents: 17 to 26 in whole numbers (17.2 to 26.1) at ``rho = 2`` by the converged refit, 17.1
+    to 26.2 with the published errors; percentiles of the bootstrap itself are 16.6 to 25.4. Nan where a law has no
+    errors.
 
     Examples
     --------
@@ -226,32 +226,6 @@ def brute_force(law: LossLaw, level: float, demand: float, points: int = 20_001)
     return float(n), d, cost
 
 
-def effective_tokens(tokens: ArrayLike, unique: ArrayLike, decay: float = REPETITION_DECAY) -> Numbers:
-    """Tokens that repeated data are worth.
-
-    ``U + U R (1 - exp(-(D/U - 1)/R))`` beyond the first pass.
-
-    Parameters
-    ----------
-    tokens, unique : array_like
-        Trained on, and distinct [token].
-    decay : float
-        ``R`` [1].
-
-    References
-    ----------
-    Muennighoff et al., arXiv 2305.16264, equation 5.
-
-    Examples
-    --------
-    >>> (effective_tokens([10e12, 40e12, 150e12], 10e12) / 1e12).round(1).tolist()
-    [10.0, 37.3, 101.9]
-    """
-    d, u = positive("tokens", tokens, "token"), positive("unique", unique, "token")
-    over = np.maximum(d / u - 1.0, 0.0)
-    return plain(np.where(d <= u, d, u + u * decay * (1.0 - np.exp(-over / positive("decay", decay)))))
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The cheapest model for a life, beside two rules.
@@ -361,9 +335,15 @@ def budget(
         need = held - held * REPETITION_DECAY * float(np.log1p(-(best.tokens / held - 1.0) / REPETITION_DECAY))
     reason = "" if fits else f"{best.tokens:.3g} tokens needed; {held:.3g} distinct ones are worth at most {most:.3g}"
     own = best.params / worth
-    inference = FORWARD_FLOP * float(serve) / efficiency * own
-    rl = rl_flop_per_param_token * float(rl_tokens) / (rl_efficiency or efficiency) * own
-    pretraining = TRAINING_FLOP * own * need / chance
+    spent = life_flops(
+        own,
+        need / chance,
+        rl_tokens,
+        serve,
+        rl_flop_per_param_token=rl_flop_per_param_token,
+        efficiency=efficiency,
+        rl_efficiency=rl_efficiency,
+    )
     return Budget(
         best=best,
         plain_params=bare.params,
@@ -374,8 +354,8 @@ def budget(
         interval=overtraining_interval(law, max(best.demand_over_pretraining, 1e-9)),
         equalise_excess=float(equalise_excess(law, q)) if q > 0 else float("inf"),
         saving=1.0 - best.params * (best.tokens + q * bare.tokens) / (bare.params * bare.tokens * (1.0 + q)),
-        flops=(("pre-training", pretraining), ("RL", rl), ("inference", inference)),
-        expected_flops=pretraining + rl + inference,
+        flops=spent.parts(),
+        expected_flops=float(spent.total),
         effective_tokens=need,
         feasible=bool(fits),
         reason=reason,

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from headway.facts.check import whole
 from headway.facts.errors import RangeError, unknown
 from headway.facts.model import Model
-from headway.physics.arrays import positive
+from headway.physics.arrays import not_negative, positive
 from headway.physics.layout import Layout
 from headway.training.recipe import Recipe
 from headway.training.schedules import schedule_cost
@@ -44,6 +44,30 @@ OPTIMISERS: Final[Mapping[str, tuple[float, str]]] = MappingProxyType(
     }
 )
 
+_KINDS: Final = ("weights", "gradients", "optimiser", "activations", "working", "reserve")
+#: Memory of a process before its first tensor, kernels loaded when used: "~300MB" (pytorch/pytorch issue 107667) [B].
+CONTEXT_BYTES: Final = 0.3e9
+#: Buffers of one communicator: 544 MiB for two ranks and 688 MiB for more on A100 (NVIDIA/nccl issue 964), 0.65 GiB
+#: on MI250X (Lumi-supercomputer/LUMI-AI-Guide issue 111) [B].
+COMMUNICATOR_BYTES: Final = 688.0 * 2**20
+
+
+def reserve_of(layout: Layout) -> Any:
+    """Memory of a chip that a framework needs beside tensors [B].
+
+    The process, and the buffers of a communicator for every kind of rank that there is more than one of. What an
+    allocator loses between blocks is not counted: with segments that grow it is little, and a chip sold as 80 GB shows
+    79.1 GiB, which is 84.9 GB, where the catalog holds the 80 GB.
+
+    Examples
+    --------
+    >>> round(float(reserve_of(Layout(tp=8, pp=16, dp=128))) / 1e9, 2)
+    2.46
+    """
+    kinds = (layout.tp, layout.pp, layout.dp, layout.cp, layout.ep)
+    groups = sum(np.asarray(ranks) > 1 for ranks in kinds)
+    return CONTEXT_BYTES + COMMUNICATOR_BYTES * groups
+
 
 @dataclass(frozen=True, slots=True)
 class TrainMemory:
@@ -51,9 +75,9 @@ class TrainMemory:
 
     Parameters
     ----------
-    weights, gradients, optimiser, activations, working, capacity : float or ndarray
+    weights, gradients, optimiser, activations, working, reserve, capacity : float or ndarray
         Per chip [B]; `working` holds logits, the layer being computed again, and gathered weights or gradients that are
-        not handed on yet.
+        not handed on yet; `reserve` what holds no tensors.
     """
 
     weights: Any
@@ -61,12 +85,13 @@ class TrainMemory:
     optimiser: Any
     activations: Any
     working: Any
+    reserve: Any
     capacity: Any
 
     @property
     def total(self) -> Any:
         """All kinds [B]."""
-        return self.weights + self.gradients + self.optimiser + self.activations + self.working
+        return self.weights + self.gradients + self.optimiser + self.activations + self.working + self.reserve
 
     @property
     def fits(self) -> Any:
@@ -75,7 +100,7 @@ class TrainMemory:
 
     def kinds(self) -> dict[str, Any]:
         """Bytes by kind [B]."""
-        return {k: getattr(self, k) for k in ("weights", "gradients", "optimiser", "activations", "working")}
+        return {k: getattr(self, k) for k in _KINDS}
 
     def reason(self) -> str:
         """Why a scalar case does not fit, largest part first; empty where it does."""
@@ -211,5 +236,6 @@ def memory_of(
         optimiser=OPTIMISERS[recipe.optimiser][0] * shared(1),
         activations=one * cost.in_flight,
         working=logits + again + gathered + summed,
+        reserve=reserve_of(layout) if recipe.reserve is None else not_negative("reserve", recipe.reserve, "B"),
         capacity=np.asarray(capacity, dtype=float),
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from headway.facts.check import positive, whole
-from headway.facts.errors import RangeError, unknown
+from headway.facts.check import not_negative, positive, whole
+from headway.facts.errors import LayoutError, RangeError, unknown
 from headway.facts.hardware import System
 from headway.facts.layers import ExpertFFN
 from headway.facts.model import Model
@@ -22,8 +23,10 @@ from headway.training.recipe import Recipe
 from headway.training.schedules import SCHEDULES
 from headway.training.step import TrainStep, estimate
 
-#: Share of a chip's memory that a framework leaves to tensors.
-USABLE: Final = 0.92
+#: Embedding and head may each take the place of a layer: 405B on 16 stages of 8 chunks holds 126 layers
+#: (arXiv 2407.21783, section 3.3.2).
+_ENDS: Final = 2
+_DEGREES: Final = ("tp", "cp", "ep", "pp", "dp")
 _MOST_PP: Final = 128
 _MOST_TP: Final = 64
 
@@ -104,7 +107,7 @@ def candidates(
     wide = t * p * c
     good = gpus % wide == 0
     d = np.where(good, gpus // wide, 1)
-    good &= (batch % (d * m) == 0) & ((v == 1) | ((p > 1) & (v * p <= model.n_layers)))
+    good &= (batch % (d * m) == 0) & ((v == 1) | ((p > 1) & (v * p <= model.n_layers + _ENDS)))
     waves = np.where(good, batch // np.maximum(d * m, 1), 1)
     good &= (v == 1) | (waves % p == 0)
     if "zero-bubble" in schedules:
@@ -131,6 +134,8 @@ def plan_training(
     schedules: tuple[str, ...] = ("interleaved",),
     policies: tuple[str, ...] = ("store", "full"),
     count: int = 5,
+    reserve: float | None = None,
+    degrees: Mapping[str, int] | None = None,
 ) -> TrainSearch:
     """The fastest layouts of a training step that fit.
 
@@ -144,6 +149,11 @@ def plan_training(
         Keys of ``SCHEDULES`` and ``POLICIES`` to search; 1F1B is the interleaved one with one chunk.
     count : int
         Plans to return, of different layouts [1].
+    reserve : float, optional
+        Memory of a chip that holds no tensors [B]; ``reserve_of`` each layout where not given.
+    degrees : mapping of str to int, optional
+        Ranks that the returned plans must have, by ``tp``, ``cp``, ``ep``, ``pp`` or ``dp`` [1]; all layouts are still
+        timed, so that :func:`rank_of` says where they stand.
 
     Returns
     -------
@@ -163,16 +173,8 @@ def plan_training(
     >>> found.fitting > 100, bool(found.plans[0].step.seconds <= found.plans[-1].step.seconds)
     (True, True)
     """
-    whole("gpus", gpus, most=1_000_000)
-    whole("batch", batch, most=1_000_000)
-    positive("context", context, "token")
-    number_format(precision)
-    for field, wanted, known in (("schedule", schedules, SCHEDULES), ("recompute", policies, POLICIES)):
-        for name in wanted:
-            if name not in known:
-                raise unknown(field, name, known)
-    if system.network_bandwidth is None and gpus > system.domain_size:
-        raise RangeError("gpus", gpus, f"at most {system.domain_size}: {system.name} has no network")
+    _check(system, gpus, batch, context, precision, schedules, policies, reserve)
+    asked = _asked(degrees)
     found: list[tuple[float, Layout, Recipe, int]] = []
     total, times, nearest = 0, [], (np.inf, "")
     fitted = constants_for(system.chip.generation)
@@ -180,25 +182,64 @@ def plan_training(
         layout, micro, chunks, zero = candidates(model, system, gpus, batch, (schedule,))
         if not np.size(layout.tp):
             raise RangeError("gpus", gpus, f"a number of chips that divides {batch:,} sequences and the model")
+        mine = np.ones(np.shape(layout.tp), dtype=bool)
+        for name, ranks in asked.items():
+            mine &= np.asarray(getattr(layout, name)) == ranks
+        if not np.any(mine):
+            wanted = " ".join(f"{name.upper()}{ranks}" for name, ranks in asked.items())
+            raise LayoutError("layout", wanted, f"ranks that divide {gpus:,} chips, {batch:,} sequences and the model")
         for policy in policies:
-            recipe = Recipe(schedule, chunks, micro, policy, zero, precision)
+            recipe = Recipe(schedule, chunks, micro, policy, zero, precision, reserve=reserve)
             step = estimate(model, system, layout, batch, context, recipe, fitted)
             total += int(np.size(step.seconds))
             held = np.asarray(step.memory.total)
-            good = held <= USABLE * system.chip.hbm_bytes
-            least = int(np.argmin(held))
+            good = np.asarray(step.memory.fits)
+            least = int(np.argmin(np.where(mine, held, np.inf)))
             if held[least] < nearest[0]:
                 nearest = (float(held[least]), f"{layout.at(least).label()}, {policy}: {held[least] / 1e9:.4g} GB")
             if np.any(good):
-                where = np.flatnonzero(good)
-                times.append(np.asarray(step.seconds)[where])
+                times.append(np.asarray(step.seconds)[good])
+                where = np.flatnonzero(good & mine)
                 order = where[np.argsort(np.asarray(step.seconds)[where], kind="stable")]
                 found += [_candidate(step, layout, recipe, int(k)) for k in order[: 40 * count]]
-    reason = "" if found else f"nothing fits; nearest {nearest[1]} > {USABLE * system.chip.hbm_bytes / 1e9:.4g} GB"
+    reason = "" if found else f"nothing fits; nearest {nearest[1]} > {system.chip.hbm_bytes / 1e9:.4g} GB"
     plans = _distinct(model, system, batch, context, sorted(found, key=lambda f: f[0]), count)
     sorted_times = np.sort(np.concatenate(times)) if times else np.zeros(0)
     sources = model.sources + ((fitted.source,) if fitted.source else ())
     return TrainSearch(plans, total, int(sorted_times.size), sorted_times, reason, sources)
+
+
+def _check(
+    system: System,
+    gpus: int,
+    batch: int,
+    context: int,
+    precision: str,
+    schedules: tuple[str, ...],
+    policies: tuple[str, ...],
+    reserve: float | None,
+) -> None:
+    """Refuse sizes that are absurd and names that are unknown."""
+    whole("gpus", gpus, most=1_000_000)
+    whole("batch", batch, most=1_000_000)
+    positive("context", context, "token")
+    number_format(precision)
+    if reserve is not None:
+        not_negative("reserve", reserve, "B")
+    for field, names, known in (("schedule", schedules, SCHEDULES), ("recompute", policies, POLICIES)):
+        for name in names:
+            if name not in known:
+                raise unknown(field, name, known)
+    if system.network_bandwidth is None and gpus > system.domain_size:
+        raise RangeError("gpus", gpus, f"at most {system.domain_size}: {system.name} has no network")
+
+
+def _asked(degrees: Mapping[str, int] | None) -> dict[str, int]:
+    for name, ranks in (degrees or {}).items():
+        if name not in _DEGREES:
+            raise unknown("degrees", name, _DEGREES)
+        whole(name, ranks)
+    return dict(degrees or {})
 
 
 def _candidate(step: TrainStep, layout: Layout, recipe: Recipe, k: int) -> tuple[float, Layout, Recipe, int]:
@@ -240,3 +281,15 @@ def rank_of(search: TrainSearch, seconds: float) -> float:
     """
     positive("seconds", seconds, "s")
     return float(np.searchsorted(search.step_seconds, seconds) / max(search.step_seconds.size, 1))
+
+
+def slower_by(search: TrainSearch, seconds: float) -> float:
+    """Time of a step over that of the fastest layout that fits, minus one [1].
+
+    Examples
+    --------
+    >>> slower_by(TrainSearch((), 4, 4, np.array([2.0, 3.0]), "", ()), 2.5)
+    0.25
+    """
+    positive("seconds", seconds, "s")
+    return float(seconds / search.step_seconds[0] - 1.0) if search.step_seconds.size else 0.0

@@ -30,6 +30,8 @@ class Recipe:
         Norms and residuals divided over the tensor ranks.
     fused_attention : bool
         Score matrices are never written to memory.
+    reserve : float, array or None
+        Memory of a chip that holds no tensors [B]; ``headway.training.memory.reserve_of`` the layout where None.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Recipe:
     gradients: str = "fp32"
     sequence_parallel: bool = True
     fused_attention: bool = True
+    reserve: Any = None
 
     def storing(self) -> Recipe:
         """The same with every activation kept."""

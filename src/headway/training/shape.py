@@ -42,6 +42,8 @@ class Shape:
         Key and value elements per token, summed over layers [1].
     expert_layers, top_k, experts : float
         Layers with experts, experts that a token uses and all in a layer [1].
+    expert_side : int
+        Wider side of an expert's matrices, the residual's or its own; the residual's without experts [1].
     """
 
     layers: int
@@ -62,6 +64,7 @@ class Shape:
     expert_layers: int
     top_k: int
     experts: int
+    expert_side: int
 
     @property
     def params(self) -> float:
@@ -102,7 +105,7 @@ def shape_of(model: Model) -> Shape:
     h = model.hidden
     keys = ("dense_macs", "expert_macs", "stored", "expert_stored", "replicated", "whole", "split", "heads", "kv")
     found = dict.fromkeys(keys, 0.0)
-    expert_layers = top_k = experts = 0
+    expert_layers = top_k = experts = side = 0
     for group in model.layers:
         n = group.count
         found["stored"] += n * 2.0 * _HALF * h
@@ -121,6 +124,7 @@ def shape_of(model: Model) -> Shape:
         found["split"] += n * copies * wide
         if isinstance(group.ffn, ExpertFFN):
             expert_layers, top_k, experts = expert_layers + n, group.ffn.top_k, max(experts, group.ffn.experts)
+            side = max(side, group.ffn.latent or h, group.ffn.width)
             found["expert_macs"] += n * top_k * sum(p.params for p in group.ffn.expert_projections(h))
             found["expert_stored"] += n * top_k * _HALF * (2.0 * h + copies * group.ffn.width)
             found["stored"] += n * _HALF * (h + copies * group.ffn.shared_width)
@@ -145,6 +149,7 @@ def shape_of(model: Model) -> Shape:
         expert_layers=expert_layers,
         top_k=top_k,
         experts=experts,
+        expert_side=side or h,
     )
 
 

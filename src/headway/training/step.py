@@ -8,59 +8,24 @@ layouts is one call.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from headway.facts.errors import LayoutError, RangeError
+from headway.facts.errors import LayoutError
 from headway.facts.hardware import System
 from headway.facts.model import Model
-from headway.facts.precision import number_format
-from headway.facts.reversible_overheads import memory_policy
 from headway.facts.sources import Source
 from headway.facts.training_constants import TrainConstants, constants_for, shared_constants
-from headway.physics.arrays import positive, whole
+from headway.physics.arrays import positive
 from headway.physics.layout import Layout, check_layout
-from headway.training.memory import GRADIENT_BYTES, OPTIMISERS, TrainMemory, held_params, memory_of
+from headway.training.memory import TrainMemory, memory_of
 from headway.training.recipe import Recipe
-from headway.training.schedules import schedule_cost
-from headway.training.shape import Shape, attention_forward_flops, model_flops, shape_of
+from headway.training.shape import model_flops, shape_of
+from headway.training.work import recomputed, step_parts, step_work, waves
 
-#: Backward pass of fused attention over its forward: five products for two (Dao, arXiv 2307.08691).
-_FUSED_BACKWARD: Final = 2.5
-#: Times that a stored byte crosses the memory: written, read by the next operator, read and rewritten backward.
-_CROSSINGS: Final = 4.0
-_BF16: Final = 2.0
-#: Gradients are exchanged behind the backward pass: two passes of three.
-BACKWARD_SHARE: Final = 2.0 / 3.0
-#: Passes of the products and of attention that each policy adds to one forward and two backward.
-_AGAIN: Final = MappingProxyType({"store": (0.0, 0.0), "selective": (0.0, 1.0), "full": (1.0, 1.0)})
-
-
-def recomputed(policy: str) -> tuple[float, float]:
-    """Forward passes of the products and of attention that a memory policy does again in a step [1].
-
-    That of ``"reversible"`` is measured: a step is one forward and two backward passes, so with the time ratio `r`
-    over stored activations it is ``3 (r - 1)``; the closed form, one forward pass again, has ``r = 4/3`` and 1.
-
-    Parameters
-    ----------
-    policy : str
-        Key of ``headway.training.memory.POLICIES``.
-
-    Examples
-    --------
-    >>> recomputed("full")
-    (1.0, 1.0)
-    >>> [round(passes, 2) for passes in recomputed("reversible")]
-    [1.06, 1.06]
-    """
-    if policy == "reversible":
-        passes = 3.0 * (memory_policy(policy).time_ratio - 1.0)
-        return passes, passes
-    return _AGAIN[policy]
+__all__ = ["TrainStep", "estimate", "recomputed", "train_estimate", "waves", "with_policy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +86,6 @@ class TrainStep:
     def fits(self) -> Any:
         """Whether the memory of a chip holds it."""
         return self.memory.fits
-
-
-def waves(layout: Layout, recipe: Recipe, batch: ArrayLike) -> Any:
-    """Micro-batches that one pipeline runs in a step [1]; the batch must divide.
-
-    Raises
-    ------
-    RangeError
-        If `batch` is not a multiple of the data ranks times the micro-batch.
-
-    Examples
-    --------
-    >>> float(waves(Layout(dp=8), Recipe(micro_batch=2), 64))
-    4.0
-    """
-    each = np.asarray(layout.dp, dtype=float) * whole("micro_batch", recipe.micro_batch)
-    count = np.asarray(positive("batch", batch)) / each
-    if np.any(count != np.floor(count)) or np.any(count < 1):
-        most = int(np.max(each))
-        near = max(round(float(np.max(np.asarray(batch))) / most), 1) * most
-        raise RangeError(
-            "batch", f"{float(np.max(np.asarray(batch))):g}", f"a multiple of dp x micro_batch = {most}", f"{near}"
-        )
-    return count
 
 
 def train_estimate(
@@ -213,20 +154,13 @@ def estimate(
     >>> estimate(llama, system("hgx-h100"), many, 8, 4096, Recipe(), constants_for("hopper")).seconds.shape
     (2,)
     """
-    shape, s = shape_of(model), np.asarray(positive("context", context, "token"))
-    m = waves(layout, recipe, batch)
-    cost = schedule_cost(recipe.schedule, layout.pp, m, chunks=recipe.chunks)
-    per_wave = _wave(model, shape, system, layout, s, recipe, fitted)
-    one = sum(per_wave.values(), start=np.zeros(()))
-    # f : b : w = 1 : 1 : 1, so idle time is in units of a third of one micro-batch.
-    idle = cost.idle / 3.0 * one
-    parts = {name: m * value for name, value in per_wave.items()} | {"bubble": idle}
-    parts["data ranks"] = _data(shape, system, layout, recipe, m, one, fitted)
-    parts["optimiser"] = _optimiser(shape, system, layout, recipe, fitted)
+    s = np.asarray(positive("context", context, "token"))
+    work = step_work(model, system, layout, batch, s, recipe)
+    parts = step_parts(work, fitted.values(), (fitted.shared or shared_constants()).values())
     seconds = sum(parts.values(), start=np.zeros(()))
     tokens = np.asarray(batch, dtype=float) * s
     stacked = np.stack(np.broadcast_arrays(*parts.values()))
-    memory = memory_of(shape, system.chip.hbm_bytes, layout, recipe, s, m)
+    memory = memory_of(shape_of(model), system.chip.hbm_bytes, layout, recipe, s, work.microbatches)
     return TrainStep(
         seconds,
         tuple(parts.items()),
@@ -234,7 +168,7 @@ def estimate(
         layout.chips,
         model_flops(model, s) * tokens,
         system.chip.peak(recipe.precision),
-        cost.bubble,
+        work.idle / (work.microbatches + work.idle),
         memory,
         np.asarray(list(parts))[np.argmax(stacked, axis=0)],
         _assumptions(recipe, fitted),
@@ -248,122 +182,6 @@ def _assumptions(recipe: Recipe, fitted: TrainConstants) -> tuple[str, ...]:
         "forward, backward to inputs and to weights take a third each; experts are balanced",
         *(() if fitted.fitted else ("constants: the median of other generations, none fitted for this one",)),
     )
-
-
-def _wave(
-    model: Model, shape: Shape, system: System, layout: Layout, s: Any, recipe: Recipe, fitted: TrainConstants
-) -> dict[str, Any]:
-    """Seconds of one micro-batch on one stage, forward and backward, by part."""
-    t, p = np.asarray(layout.tp, dtype=float), np.asarray(layout.pp, dtype=float)
-    tokens = np.asarray(recipe.micro_batch, dtype=float) * s / np.asarray(layout.cp)
-    again, look_again = recomputed(recipe.recompute)
-    shared = fitted.shared or shared_constants()
-    rate = system.chip.peak(recipe.precision) * fitted.matrix
-    wide_rate = system.chip.peak("bf16") * fitted.matrix
-    # Grouped products of narrow residuals run below the rate of one large product.
-    macs = shape.dense_macs + shape.expert_macs * (1.0 + shared.narrow_experts / shape.hidden)
-    products = (3.0 + again) * 2.0 * macs * tokens / t / p / rate
-    # Filling and draining tiles: forward and backward to inputs, half of both again where the forward pass is.
-    outputs = shape.whole_outputs + shape.split_outputs / t
-    products = products + (1.0 + again / 2.0) * 2.0 * shared.product_depth * outputs * tokens / p / rate
-    head = 3.0 * 2.0 * shape.vocab * shape.hidden * tokens / t / p / wide_rate
-    looks = 1.0 + (_FUSED_BACKWARD if recipe.fused_attention else 2.0)
-    looks = looks + (look_again if not recipe.fused_attention or again else 0.0)
-    attention = looks * attention_forward_flops(model, s) * tokens / t / p / (wide_rate * shared.look_rate)
-    stored = (shape.dense_stored + shared.expert_crossings * shape.expert_stored) / t
-    if not recipe.sequence_parallel:
-        stored = stored + shape.replicated_stored * (1.0 - 1.0 / t)
-    if not recipe.fused_attention:
-        stored = stored + 5.0 * shape.heads * s / t * (1.0 + 0.25 * look_again)
-    stream = system.chip.hbm_bandwidth * fitted.memory
-    width = number_format(recipe.precision).bytes
-    dense, experts = held_params(shape, layout)
-    weights = (3.0 + again) * width * (dense + experts) + 2.0 * 4.0 * (dense + experts)
-    memory = ((_CROSSINGS + again) * stored / p * tokens + weights) / stream
-    return {
-        "products": products + head,
-        "attention": attention,
-        "memory": memory,
-        "host": (3.0 + again) * fitted.layer_wait * shape.expert_layers / p,
-        **_wires(shape, system, layout, tokens, recipe, fitted, again),
-    }
-
-
-def _rate(system: System, ranks: Any) -> Any:
-    """Rate per chip of a group of neighbouring ranks: links inside a domain, network beyond [B/s]."""
-    network = system.network_bandwidth or system.link_bandwidth
-    return np.where(np.asarray(ranks) <= system.domain_size, system.link_bandwidth, network)
-
-
-def _wires(
-    shape: Shape, system: System, layout: Layout, tokens: Any, recipe: Recipe, fitted: TrainConstants, again: float
-) -> dict[str, Any]:
-    t, p, c = (np.asarray(v, dtype=float) for v in (layout.tp, layout.pp, layout.cp))
-    exposed, domain = fitted.exposed, system.domain_size
-    # Two gathers and two scatters a layer, forward and backward: (t-1)/t of the residual each. Where inputs are kept
-    # divided, both are gathered once more for the gradients of the weights.
-    message = tokens * shape.hidden * _BF16
-    tensor = (
-        (4.0 * (2.0 + again) + 2.0 * recipe.sequence_parallel)
-        * (t - 1.0)
-        / t
-        * message
-        * shape.layers
-        / p
-        / _rate(system, t)
-    )
-    ring = 3.0 * (c - 1.0) * tokens * shape.kv_width / t * _BF16 / p / _rate(system, t * c)
-    e = np.asarray(layout.ep, dtype=float)
-    wide = e * np.where(e > t, 1.0, t)
-    inside = np.minimum(e, np.maximum(domain // np.maximum(t, 1.0), 1.0))
-    sent = 2.0 * (2.0 + again) * message / t * shape.expert_layers / p
-    near = sent * np.minimum(shape.top_k, e) * (inside - 1.0) / np.maximum(e, 1.0) / system.link_bandwidth
-    # One copy per remote domain: tokens are forwarded inside it.
-    away = np.minimum(shape.top_k, e / inside) * (1.0 - inside / e)
-    far = sent * away / (system.network_bandwidth or system.link_bandwidth)
-    hop = 2.0 * np.asarray(recipe.chunks, dtype=float) * message / t / _rate(system, np.multiply(layout.stage_chips, 2))
-    return {
-        "tensor ranks": exposed * tensor,
-        "context ranks": exposed * ring,
-        "expert ranks": exposed * np.where(wide > 1, near + far, 0.0),
-        "stages": exposed * np.where(p > 1, hop, 0.0),
-    }
-
-
-def _data(
-    shape: Shape, system: System, layout: Layout, recipe: Recipe, m: Any, one: Any, fitted: TrainConstants
-) -> Any:
-    """Exchange over data ranks that the products do not hide."""
-    dense, experts = held_params(shape, layout)
-    d = np.multiply(layout.dp, layout.cp).astype(float)
-    copies = np.maximum(d * layout.tp / np.maximum(layout.ep, layout.tp), 1.0)
-    zero = np.asarray(recipe.zero)
-    held = dense * (d - 1.0) / d + experts * (copies - 1.0) / copies
-    # A ring over boxes crosses each box's network once for all its chips: each carries a share of the message.
-    network = system.network_bandwidth or system.link_bandwidth
-    rate = np.where(np.asarray(layout.tp) * d <= system.domain_size, system.link_bandwidth, network)
-    inside = np.clip(system.domain_size // np.asarray(layout.tp), 1, None)
-    rate = np.where(rate == network, np.minimum(network * np.minimum(inside, d), system.link_bandwidth), rate)
-    gradient = GRADIENT_BYTES[recipe.gradients]
-    # Divided gradients are handed on after each run of micro-batches: chunks of a stage run a pipeline's length.
-    often = np.where(zero >= 2, np.where(np.asarray(recipe.chunks) > 1, m / np.asarray(layout.pp), m), 1.0)
-    update = held * (gradient * often + _BF16) / rate
-    gathers = m * held * (2.0 * _BF16 + gradient) / rate
-    spent = np.where(zero >= 3, gathers, update)
-    shared = fitted.shared or shared_constants()
-    behind = BACKWARD_SHARE * m * one
-    return np.maximum(spent - behind, 0.0) + shared.hidden_cost * fitted.exposed * np.minimum(spent, behind)
-
-
-def _optimiser(shape: Shape, system: System, layout: Layout, recipe: Recipe, fitted: TrainConstants) -> Any:
-    dense, experts = held_params(shape, layout)
-    ranks = np.multiply(layout.dp, layout.cp).astype(float)
-    copies = np.maximum(ranks * layout.tp / np.maximum(layout.ep, layout.tp), 1.0)
-    shard = np.where(np.asarray(recipe.zero) >= 1, dense / ranks + experts / copies, dense + experts)
-    # States are read and written; gradients cleared where they lie, read for their norm, scaled and read again.
-    gradient = GRADIENT_BYTES[recipe.gradients]
-    touched = 2.0 * OPTIMISERS[recipe.optimiser][0] + 4.0 * gradient + _BF16
-    return (shard * touched + (dense + experts) * gradient) / (system.chip.hbm_bandwidth * fitted.memory)
 
 
 def with_policy(recipe: Recipe, policy: str) -> Recipe:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from headway.facts.errors import InputError, RangeError, unknown
 from headway.facts.units import dimension, format_quantity, parse
 from headway.physics.terms import Terms
@@ -200,6 +202,17 @@ class Series:
     details: tuple[tuple[Bars, ...], ...] = ()
     labels: tuple[str, ...] = ()
     top: Sequence[float] = ()
+
+
+def curves(x: Sequence[float], *lines: tuple[str, Any]) -> tuple[Series, ...]:
+    """Lines over the same points, the first one strong.
+
+    >>> [(c.name, c.y, c.strong) for c in curves((1.0, 2.0), ("latency", [3.0, 4.0]), ("period", [1.0, 1.0]))]
+    [('latency', (3.0, 4.0), True), ('period', (1.0, 1.0), False)]
+    """
+    return tuple(
+        Series(name, x, tuple(float(v) for v in np.ravel(y)), strong=k == 0) for k, (name, y) in enumerate(lines)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from headway.economy.commands import AcceptOffer, Deposit, Tick
 from headway.economy.rails import RailsClosedError
+from headway.economy.replay import replay
 from headway.economy.state import Reply
 from headway.economy.store import StoreBusyError, StoreError
 
@@ -105,6 +107,26 @@ def test_every_waiting_caller_hears_of_a_failure(place) -> None:
             said = list(pool.map(ask, range(8)))
     assert "failed" in said
     assert set(said) <= {"failed", "closed"}
+
+
+def test_two_callers_keep_the_order_of_execution(place) -> None:
+    """Groups of several threads: every answer is in the log when it is given, and the log is one chain."""
+    with place.open() as rails:
+        operator, store = rails.operator_session(), place.store()
+
+        def caller(name: str) -> None:
+            for group in range(20):
+                ticks = [(operator, Tick(f"{name}-{group}-{n}")) for n in range(5)]
+                assert all(reply.ok for reply in rails.submit_many(ticks, at_us=group))
+
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(caller, "abc"))
+        digest = rails.log_hash()
+    assert replay(store.entries()).head["digest"] == digest
+    keys = [json.loads(entry.payload)["body"]["key"] for entry in store.entries(1)]
+    store.close()
+    for name in "abc":
+        assert [key for key in keys if key[0] == name] == [f"{name}-{g}-{n}" for g in range(20) for n in range(5)]
 
 
 def test_writers_in_two_processes(tmp_path, postgres: str, new_place) -> None:

@@ -296,3 +296,18 @@ def test_yen_have_no_cents(memory_world) -> None:
     assert (
         world.refuse("shop", MakeOffer, "o1", "shop-list", "ann", (("ink", 5),), 5, "USD", 10**9) == "AMOUNT_NOT_WHOLE"
     )
+
+
+GOLDEN = "aa5f73f602861d6c13bb78dbf7c733ced5dc99c0be663e4f8e19cd14854831f7"
+
+
+def test_the_log_of_one_story_is_the_same_to_the_byte(world) -> None:
+    """Logs written by earlier versions must stay readable: another spelling of any entry would be another ledger."""
+    world.give("m1", total=30 * TOTAL)
+    for fate in ("held", "voided", "delivered", "settled", "disputed", "resolved"):
+        world.deal(fate, "m1", until=fate)
+    assert world.refuse("ann", AcceptOffer, "held", 1, "m1") == "ALREADY_ACCEPTED"
+    world.do("operator", BillCompute, "ann", 17, 1_550, 900, 115, 3)
+    world.do("operator", Withdraw, "shop", 10_000, "USD")
+    world.tick(40 * 86_400_000_000)
+    assert world.rails.log_hash() == GOLDEN

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headway.economy.reputation import HALF_LIFE_US, reputations
+from headway.economy.reputation import HALF_LIFE_US, SCALE, reputations
 from headway.economy.state import Deal
 from headway.facts.errors import RangeError
 
@@ -14,10 +14,11 @@ DOLLAR = 1_000_000
 
 
 def _deal(
-    buyer: str, seller: str, dollars: int = 20, *, status: str = "settled", refunded: int = 0, at_us: int = 0
+    buyer: str, seller: str, dollars: float = 20, *, status: str = "settled", refunded: int = 0, at_us: int = 0
 ) -> Deal:
     posted = status in ("settled", "disputed", "resolved")
-    return Deal("o", seller, buyer, "m", "USD", dollars * DOLLAR, 0, 0, refunded * DOLLAR, 0, status, posted, at_us, 0)
+    paid = round(dollars * DOLLAR)
+    return Deal("o", seller, buyer, "m", "USD", paid, 0, 0, refunded * DOLLAR, 0, status, posted, at_us, 0)
 
 
 def _town(buyers: int = 30, sellers: int = 6) -> list[Deal]:
@@ -102,9 +103,25 @@ class TestWashTrading:
         cheap = [_deal(f"puppet{p}", "s0", 0) for p in range(10)]
         one = [_deal(f"puppet{p}", "s0", 1) for p in range(10)]
         assert _score(_town() + ring + cheap, "washer", anchors=["s0", "s1"]) == 0
+        dollar = DOLLAR / (DOLLAR + SCALE)
+        assert 0 < _score(_town() + ring + one, "washer", anchors=["s0", "s1"]) <= 10 * dollar
         townspeople = [_deal(f"b{b}", "fair", 1_000) for b in range(10)]
-        earned = _score(_town() + townspeople, "fair", anchors=["s0", "s1"])
-        assert _score(_town() + ring + one, "washer", anchors=["s0", "s1"]) < 0.15 * earned
+        assert _score(_town() + townspeople, "fair", anchors=["s0", "s1"]) > 5 * 10 * dollar
+
+    @pytest.mark.parametrize(("puppets", "washers"), [(20, 5), (100, 10)])
+    @pytest.mark.parametrize("cents", [1, 100])
+    def test_a_ring_gets_no_more_than_it_pays_for(self, puppets: int, washers: int, cents: int) -> None:
+        """Every puppet buys a little from a known shop: the ring must not blow that up among its own."""
+        ring = [_deal(f"puppet{p}", f"washer{w}", 10**6) for p in range(puppets) for w in range(washers)]
+        entry = [_deal(f"puppet{p}", "s0", cents / 100) for p in range(puppets)]
+        anchors, voice = ["s0", "s1"], cents / 100 / (cents / 100 + SCALE / 1e6)
+        of_town = sum(deal.total / (deal.total + SCALE) for deal in _town() if deal.seller == "s0")
+        share = puppets * voice / (puppets * voice + of_town)
+        bound = puppets * (voice + 2 * len(anchors) * share)
+        found = _score(_town() + ring + entry, "washer0", anchors=anchors)
+        assert 0 < found <= bound
+        if cents == 1:
+            assert found < 0.02 * puppets
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 4), st.integers(1, 500)), max_size=40), st.integers(0, 40))

@@ -8,7 +8,7 @@ import numpy as np
 
 from headway.facts.scaling_laws import LOSS_LAWS, loss_law
 from headway.physics.lifetime import TrainingOptimum, optimal_size
-from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Series, Values
+from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Values, curves
 
 CONTROLS = (
     Control("law", "Law of the loss", "epoch-2024", choices=lambda: tuple(LOSS_LAWS)),
@@ -51,10 +51,7 @@ def answer(values: Values) -> Answer:
                 "The cheapest model of this loss",
                 x,
                 Axis("parameters and tokens", "count", log=True),
-                (
-                    Series("parameters", SERVED, tuple(np.ravel(along.params)), strong=True),
-                    Series("training tokens", SERVED, tuple(np.ravel(along.tokens))),
-                ),
+                curves(SERVED, ("parameters", along.params), ("training tokens", along.tokens)),
                 mark,
                 about="The more a model will serve, the smaller it should be and the longer it should train.",
             ),
@@ -63,9 +60,10 @@ def answer(values: Values) -> Answer:
                 "Over-training and where the compute goes",
                 x,
                 Axis("ratio", "count", log=True),
-                (
-                    Series("over the rule of 20", SERVED, tuple(np.ravel(along.overtraining)), strong=True),
-                    Series("after over before", SERVED, tuple(np.ravel(along.demand_over_pretraining))),
+                curves(
+                    SERVED,
+                    ("over the rule of 20", along.overtraining),
+                    ("after over before", along.demand_over_pretraining),
                 ),
                 mark,
             ),

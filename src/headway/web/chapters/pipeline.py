@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from headway.facts.models import model, model_names
 from headway.physics.attention import kv_bytes_per_token
 from headway.physics.balance import context_bytes
 from headway.physics.memory import weight_bytes
 from headway.physics.pipeline import bubble, latency_neutral, stage_memory, weight_saving
-from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Series, Values
+from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Values, curves
 
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
@@ -52,10 +50,11 @@ def answer(values: Values) -> Answer:
                 "Memory of one chip",
                 x,
                 Axis("bytes", "bytes", log=True),
-                (
-                    Series("KV cache, in flight", STAGES, tuple(np.ravel(along.kv)), strong=True),
-                    Series("KV, one in flight", STAGES, tuple(np.ravel(single.kv))),
-                    Series("weights", STAGES, tuple(np.ravel(along.weights))),
+                curves(
+                    STAGES,
+                    ("KV cache, in flight", along.kv),
+                    ("KV, one in flight", single.kv),
+                    ("weights", along.weights),
                 ),
                 mark,
                 about="P stages need P micro-batches in flight to stay busy: their caches undo what the stages divide.",
@@ -65,10 +64,7 @@ def answer(values: Values) -> Answer:
                 "Latency and time between departures",
                 x,
                 Axis("time", "seconds", log=True),
-                (
-                    Series("latency", STAGES, tuple(np.ravel(times.latency)), strong=True),
-                    Series("period", STAGES, tuple(np.ravel(times.period))),
-                ),
+                curves(STAGES, ("latency", times.latency), ("period", times.period)),
                 mark,
             ),
             Chart(
@@ -76,7 +72,7 @@ def answer(values: Values) -> Answer:
                 "Idle share of a training step",
                 x,
                 Axis("bubble", "fraction"),
-                (Series("bubble", STAGES, tuple(np.ravel(bubble(STAGES, int(values["microbatches"])))), strong=True),),
+                curves(STAGES, ("bubble", bubble(STAGES, int(values["microbatches"])))),
                 mark,
             ),
         ),

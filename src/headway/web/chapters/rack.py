@@ -8,7 +8,7 @@ from headway.facts.systems import system, system_names
 from headway.physics.exchange import all_to_all_over_compute, min_expert_width, racks_all_to_all_slowdown
 from headway.physics.experts import load_imbalance, touched_experts
 from headway.physics.fleet import scale_ratio
-from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Series, Values
+from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Values, curves
 
 CONTROLS = (
     Control("system", "System", "gb200-nvl72", choices=system_names),
@@ -54,10 +54,7 @@ def answer(values: Values) -> Answer:
             "Exchange of experts over their multiplications",
             Axis("width of an expert", "count", log=True, low=128, high=32768),
             Axis("ratio of times", "count", log=True),
-            tuple(
-                Series(name, WIDTHS, tuple(np.ravel(all_to_all_over_compute(k, WIDTHS, flops, rate))), strong=i == 0)
-                for i, (name, rate) in enumerate(links)
-            ),
+            curves(WIDTHS, *((name, all_to_all_over_compute(k, WIDTHS, flops, rate)) for name, rate in links)),
             (Marker(float(width), "this width"),),
             about="Above 1 the wires are the longer. Neither the tokens nor the hidden width remain in the ratio.",
         ),
@@ -66,11 +63,7 @@ def answer(values: Values) -> Answer:
             "Load of the busiest chip over the mean",
             Axis("tokens in one pass", "tokens", log=True, low=1, high=1e6),
             Axis("ratio", "count", log=True),
-            (
-                Series(
-                    "busiest", TOKENS, tuple(np.ravel(load_imbalance(experts, k, TOKENS, values["ranks"]))), strong=True
-                ),
-            ),
+            curves(TOKENS, ("busiest", load_imbalance(experts, k, TOKENS, values["ranks"]))),
             (Marker(float(values["tokens"]), "this pass"),),
         ),
     ]
@@ -83,7 +76,7 @@ def answer(values: Values) -> Answer:
                 "An exchange spread over several racks",
                 Axis("racks", "count", low=1, high=16),
                 Axis("time over that of one rack", "count"),
-                (Series("exchange", RACKS, tuple(np.ravel(racks_all_to_all_slowdown(RACKS, gap))), strong=True),),
+                curves(RACKS, ("exchange", racks_all_to_all_slowdown(RACKS, gap))),
                 about="Of r racks, (r − 1)/r of the traffic crosses the slower network.",
             )
         )

@@ -28,8 +28,11 @@ function significant(value, digits) {
 function scaleOf(wanted, size, digits) {
   const up = Number(size.toExponential(digits - 1));
   const last = wanted.scales[wanted.scales.length - 1];
-  if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) return wanted.scales.find((s) => s[1] === 1) || last;
-  return wanted.scales.find((s) => up >= s[0]) || last;
+  const plain = wanted.scales.find((s) => s[1] === 1) || last;
+  if (size === 0 || (wanted.scientific && up >= 1e3 * wanted.scales[0][1])) return plain;
+  const scale = wanted.scales.find((s) => up >= s[0]) || last;
+  // One power of ten, not a power of ten of a prefix.
+  return significant(size / scale[1], digits).includes('e') ? plain : scale;
 }
 
 /** The unit in which a figure is shown. @param {number} value @param {string} name */

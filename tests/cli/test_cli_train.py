@@ -1,0 +1,39 @@
+"""The command ``headway train plan``: where a layout stands, what memory is kept back, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+ASKED = ("train", "plan", "llama-3.1-405b", "--on", "hgx-h100", "--gpus", "16384", "--tokens", "15.6T")
+
+
+def test_a_layout_that_is_asked_for_stands_among_all(headway) -> None:
+    found = headway(*ASKED, "--tp", "8", "--pp", "16", "--cp", "1", "--json").json()
+    assert [plan["layout"] for plan in found["plans"]] == ["TP8 DP128 PP16"]
+    assert 1.0 <= found["time_over_fastest"] <= 1.05
+    assert found["share_faster"] <= 0.05
+    shown = headway(*ASKED, "--tp", "8", "--pp", "16", "--cp", "1")
+    assert "longer than the fastest that fits" in " ".join(shown.out.split())
+    assert all(len(line) <= 80 for line in shown.out.splitlines())
+    free = headway(*ASKED, "--json").json()
+    assert (free["time_over_fastest"], free["share_faster"]) == (1.0, 0.0)
+    assert free["fitting"] == found["fitting"]
+
+
+def test_memory_that_is_kept_back(headway) -> None:
+    most, least = (headway(*ASKED, "--reserve", amount, "--json").json() for amount in ("0 GB", "20 GB"))
+    assert most["fitting"] > least["fitting"]
+    assert least["memory_bytes_by_kind"]["reserve"] == 20e9
+    none = headway(*ASKED, "--reserve", "80 GB", "--json")
+    assert none.code == 1
+    assert not none.json()["feasible"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"), [(("--tp", "7"), "TP7"), (("--reserve", "-1GB"), "reserve"), (("--ep", "0"), "ep")]
+)
+def test_refusals(headway, more: tuple[str, ...], said: str) -> None:
+    found = headway(*ASKED, *more)
+    assert found.code == 2
+    assert said in found.err
+    assert found.err.count("\n") == 1
