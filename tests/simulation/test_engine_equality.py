@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headway.simulation.fleet import CacheTier, Fleet
+from headway.simulation.fleet import KEEPS, CacheTier, Fleet
 from headway.simulation.read import read_trace
 from headway.simulation.replay import Replay, replay
 from headway.simulation.scheduler import POLICIES, PREEMPTIONS, ROUTERS, Scheduler
@@ -21,7 +21,7 @@ from headway.simulation.transform import select
 
 COMPARED = (
     *("queued_s", "start_s", "first_s", "last_s", "hit_tokens", "preemptions", "engine", "busy_s"),
-    *("tier_tokens", "tier_flow"),
+    *("tier_tokens", "tier_flow", "series"),
 )
 
 
@@ -62,6 +62,8 @@ def random_tiers(rng: np.random.Generator) -> tuple[CacheTier, ...]:
             busy_token_s=float(10 ** rng.uniform(-7, -4)),
             latency_s=float(rng.choice([0, 1e-3])),
             shared=bool(rng.random() < 0.5),
+            keeps=str(rng.choice(list(KEEPS))),
+            life_s=float(rng.choice([np.inf, np.inf, 0.3, 2.0])),
         )
         for k in range(int(rng.integers(1, 4)))
     )
@@ -98,9 +100,11 @@ def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
         acceptance=1.0 + (0.7 * draft if rng.random() < 0.7 else 0.0),
     )
     engines = int(rng.integers(1, 4))
+    prefillers = int(rng.integers(0, engines))
+    hours = np.sort(rng.random(int(rng.integers(0, 4))) * 10).tolist() if not prefillers else []
     fleet = Fleet(
         engines=engines,
-        prefillers=int(rng.integers(0, engines)),
+        prefillers=prefillers,
         ranks=int(rng.integers(1, 3)),
         blocks=int(rng.choice([0, 30, 40, 60, 200])),
         swap_token_s=1e-5,
@@ -109,6 +113,7 @@ def random_case(seed: int) -> tuple[Trace, Scheduler, Fleet]:
         tiers=random_tiers(rng) if rng.random() < 0.6 else (),
         write_through=bool(rng.random() < 0.4),
         layers=int(rng.choice([1, 4])),
+        schedule=tuple((at, int(rng.integers(1, engines + 1))) for at in hours),
     )
     return trace, scheduler, fleet
 

@@ -46,7 +46,7 @@ def served(trace: Trace, *tiers: CacheTier, own: int = 6, through: bool = False,
     return replay(trace, STEPS, Scheduler(max_seqs=8), fleet)
 
 
-def tier(blocks: int, token_s: float = 1e-6, **more: float) -> CacheTier:
+def tier(blocks: int, token_s: float = 1e-6, **more: float | str) -> CacheTier:
     return CacheTier("tier", blocks, token_s, token_s, **more)  # type: ignore[arg-type]
 
 
@@ -108,6 +108,28 @@ def test_a_shared_tier_serves_what_another_engine_made() -> None:
     )
     assert own[:2] == [0, 0]
     assert shared[1] == 4 * BLOCK - 1
+
+
+@pytest.mark.parametrize(("life", "hit"), [(150.0, False), (250.0, True)])
+def test_a_block_is_kept_for_its_life_after_the_last_use(life: float, hit: bool) -> None:
+    """It was used at 0 s, dropped at 100 s and is asked for at 200 s; a life that is over ends on the way down too."""
+    assert bool(served(turns([1, 2, 1]), tier(100, life_s=life)).tier_tokens[2, 0]) == hit
+    down = served(turns([1, 2, 3, 1]), tier(2, life_s=life), tier(100))
+    assert bool(down.tier_tokens[3, 1]) == hit
+
+
+def test_a_use_in_the_engine_renews_the_copies() -> None:
+    """Copies are made at 0 s; the engine uses its own at 100 s and drops it at 200 s."""
+    done = served(turns([1, 1, 2, 1]), tier(100, life_s=250.0), through=True)
+    assert done.tier_tokens[:, 0].astype(bool).tolist() == [False, False, False, True]
+    assert not served(turns([1, 1, 2, 1]), tier(100, life_s=150.0), through=True).tier_tokens.any()
+
+
+@pytest.mark.parametrize(("policy", "hit"), [("lru", False), ("lfu", True), ("s3-fifo", True)])
+def test_what_was_used_often_outlasts_a_scan(policy: str, hit: bool) -> None:
+    """Three prompts come back again and again, then four come once."""
+    done = served(turns([1, 2, 3] * 4 + [4, 5, 6, 7, 1]), tier(16, keeps=policy))
+    assert bool(done.tier_tokens[-1, 0]) == hit
 
 
 def test_two_at_one_tier_take_turns() -> None:

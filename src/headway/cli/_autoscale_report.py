@@ -38,7 +38,9 @@ def autoscale_report(title: str, day: Day, usd_per_chip_hour: float) -> Report:
         tuple((w.start_s, w.requests, w.replicas, w.holds, w.within, w.behind) for w in day.windows),
     )
     failed = [w for w in day.windows if not w.holds]
-    notes: tuple[str, ...] = ("windows are served on their own: no queue is carried from one to the next",)
+    notes: tuple[str, ...] = (
+        "each window begins with the queue of the one before; replicas that go serve what they have",
+    )
     if failed:
         notes += (f"{len(failed)} windows do not hold the limits on any number of replicas tried",)
     if not day.complete:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,7 @@ def memory_table(memories: Sequence[MemoryOutcome]) -> Table:
     """One row for each memory below the engines'."""
     columns = (
         Column("tier", "tier", align="left"),
+        Column("keeps", "keeps", align="left", priority=1),
         Column("capacity_bytes", "size", "bytes"),
         Column("hit_rate", "hit rate,\ntokens pooled", "fraction"),
         Column("loads", "loads", priority=2),
@@ -81,7 +83,15 @@ def memory_table(memories: Sequence[MemoryOutcome]) -> Table:
 
 def _memory_row(m: MemoryOutcome) -> tuple[Cell, ...]:
     times = (m.load_s, m.idle_s, m.hold_break_even_s, m.drain_s)
-    return (m.name, m.capacity, m.hit_rate, m.loads, *times, m.declined_bytes, m.busy, m.net_usd_per_hour)
+    head = (m.name, kept(m), m.capacity, m.hit_rate, m.loads)
+    return (*head, *times, m.declined_bytes, m.busy, m.net_usd_per_hour)
+
+
+def kept(m: MemoryOutcome) -> str:
+    """What a memory drops where it is full, and for how long it keeps."""
+    from headway.facts.units import format_quantity
+
+    return m.keeps if math.isinf(m.life_s) else f"{m.keeps}, {format_quantity(m.life_s, 'seconds')}"
 
 
 def sizes_report(title: str, sizes: int, found: Sequence[Found | None]) -> Report:
@@ -124,7 +134,8 @@ def _memories(found: Found) -> list[dict[str, Any]]:
     from dataclasses import fields
 
     return [
-        {f.name: getattr(m, f.name) for f in fields(m)} | {"net_usd_per_hour": m.net_usd_per_hour}
+        {f.name: getattr(m, f.name) for f in fields(m)}
+        | {"net_usd_per_hour": m.net_usd_per_hour, "life_s": None if math.isinf(m.life_s) else m.life_s}
         for m in found.memories
     ]
 
@@ -164,6 +175,7 @@ def _document(title: str, found: Found, deployment: Deployment, done: Replay) ->
             "running": done.series[:, 1],
             "waiting": done.series[:, 2],
             "blocks_held": done.series[:, 3],
+            **({"tier_blocks": done.series[:, 7:].T} if found.memories else {}),
         },
         "assumptions": deployment.assumptions,
     }

@@ -20,10 +20,11 @@ from headway.cli._deployment import (
     read_systems,
 )
 from headway.cli._output import output_options
-from headway.cli._params import CONFIG, FRACTION, TIME, Converted, choice, integer, quantity
+from headway.cli._params import CONFIG, FRACTION, TIME, choice, integer, quantity
 from headway.cli._progress import progress_bar
 from headway.cli._report import Passage, Report
 from headway.cli._simulate_report import comparison_report, rate_report, run_report, sizes_report
+from headway.cli._tier_option import TIER, TierAsked
 
 if TYPE_CHECKING:
     from headway.simulation.deploy import Deployment
@@ -55,37 +56,6 @@ def _places() -> tuple[str, ...]:
     from headway.simulation.parallel import PLACES
 
     return tuple(PLACES)
-
-
-@dataclass(frozen=True, slots=True)
-class TierAsked:
-    """One ``--tier``: a device's name, its sizes, and a read rate instead of its own."""
-
-    name: str
-    sizes: tuple[float, ...]
-    rate: float | None
-
-
-def _tier(text: str, field: str) -> TierAsked:
-    from headway.facts.errors import InputError
-    from headway.facts.storage import storage
-    from headway.facts.units import parse
-
-    name, equals, rest = text.partition("=")
-    sizes, at, rate = rest.partition("@")
-    if not equals or not sizes:
-        raise InputError(field, text, "a device and its size, as 'ddr=512GB', 'flash=1TB,4TB' or 'flash=4TB@20GB/s'")
-    capacities = tuple(parse(size, "bytes", field) for size in sizes.split(","))
-    return TierAsked(storage(name).name, capacities, parse(rate, "bytes_per_second", field) if at else None)
-
-
-def _devices() -> tuple[str, ...]:
-    from headway.facts.storage import storage_names
-
-    return storage_names()
-
-
-TIER = Converted("device=size", _tier, _devices)
 
 
 def _processes() -> tuple[str, ...]:
@@ -170,7 +140,12 @@ _OPTIONS = (
     click.option("--against", type=choice("policy", _policies), help="Compare with this policy over --seeds."),
     click.option("--seeds", type=integer(2, 100), default="5", help="Runs of each policy, for --against."),
     click.option("--autoscale", type=TIME, help="Replicas that each window of this length needs for the limits."),
-    click.option("--tier", type=TIER, multiple=True, help="A memory below the engines', as ddr=512GB; nearest first."),
+    click.option(
+        "--tier",
+        type=TIER,
+        multiple=True,
+        help="A memory below the engines', as ddr=512GB or flash=4TB:lfu:1h, nearest first.",
+    ),
     click.option("--write-through", is_flag=True, help="Tiers get blocks when they are made, not when dropped above."),
     click.option("--per-request", type=CONFIG, help="Write a row per request to this .csv, .csv.gz or .parquet."),
     click.option("--over", type=choice("place", _places), default="processes", help="Where many runs go: here, ray."),
@@ -272,7 +247,10 @@ def _sizes(given: Run, trace: Trace) -> list[tuple[MemoryTier, ...]]:
     if given.tier and (not trace.block_tokens or given.no_cache):
         accepted = "a trace with block ids: a memory keeps blocks of prompts"
         raise InputError("--tier", given.tier[0].name, accepted if not trace.block_tokens else "no --no-cache with it")
-    kinds = [[memory_tier(tier.name, size, tier.rate) for size in tier.sizes] for tier in given.tier]
+    kinds = [
+        [memory_tier(tier.name, size, tier.rate, keeps=tier.keeps, life_s=tier.life) for size in tier.sizes]
+        for tier in given.tier
+    ]
     return list(itertools.product(*kinds))
 
 

@@ -11,7 +11,6 @@ from headway.simulation._machine_code import compiled
 from headway.simulation._state import (
     COVERED,
     JOINED,
-    KEY,
     LRU,
     NEWER,
     NOW,
@@ -21,11 +20,12 @@ from headway.simulation._state import (
     READY,
     REFS,
     USED,
+    WITHIN,
     Rules,
     State,
     Work,
 )
-from headway.simulation._tiers import put, put_through
+from headway.simulation._tiers import put, put_through, used_above
 
 
 @compiled
@@ -50,7 +50,7 @@ def take(s: State, e: int, i: int) -> None:
 
 
 @compiled
-def leave(s: State, e: int, i: int) -> None:
+def leave(s: State, rules: Rules, e: int, i: int) -> None:
     """One user less; the last one leaves the block as the newest of the evictable."""
     s.link[e, i, REFS] -= 1
     if s.link[e, i, REFS] == 0:
@@ -64,6 +64,8 @@ def leave(s: State, e: int, i: int) -> None:
         s.eng[e, USED] -= 1
         if s.tally.size > 0:
             s.stamp[e, i] = max(s.stamp[e, i], s.clock[NOW])
+            if rules.through:
+                used_above(s, rules, e, int(i))
 
 
 @compiled
@@ -150,11 +152,10 @@ def held(s: State, rules: Rules, e: int, r: int) -> int:
     """Private blocks of a request, those that decoding added included."""
     if s.seq[r, READY] != 2:
         return int(s.seq[r, PRIVATE])
-    size = rules.pass_block
-    first = s.seq[r, JOINED] + (s.seq[r, KEY] - s.seq[r, JOINED]) % size
-    if s.eng[e, PASSES] <= first:
+    since = s.eng[e, PASSES] - s.seq[r, JOINED] - s.seq[r, WITHIN]
+    if since <= 0:
         return int(s.seq[r, PRIVATE])
-    return int(s.seq[r, PRIVATE] + (s.eng[e, PASSES] - 1 - first) // size + 1)
+    return int(s.seq[r, PRIVATE] + (since - 1) // rules.pass_block + 1)
 
 
 @compiled
@@ -162,6 +163,6 @@ def give_back(s: State, work: Work, rules: Rules, e: int, r: int) -> None:
     """Let go of all blocks, the last of the prompt first, so that the head of a prefix stays longest."""
     s.eng[e, USED] -= held(s, rules, e, r)
     for k in range(s.seq[r, COVERED] - 1, -1, -1):
-        leave(s, e, work.ids[work.pointer[r] + k])
+        leave(s, rules, e, work.ids[work.pointer[r] + k])
     s.seq[r, COVERED] = 0
     s.seq[r, PRIVATE] = 0

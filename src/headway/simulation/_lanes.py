@@ -14,6 +14,7 @@ from headway.simulation._state import (
     DECODING,
     DONE,
     DOWN,
+    FIRST,
     HEAP,
     JOINED,
     JOINS,
@@ -25,6 +26,7 @@ from headway.simulation._state import (
     LOADING,
     PASSES,
     PENDING,
+    PHASE,
     PRE_HEAD,
     PRE_TAIL,
     PREEMPTED,
@@ -34,12 +36,14 @@ from headway.simulation._state import (
     RUN_HEAD,
     RUN_TAIL,
     RUNNING,
+    SLOT,
     TARGET,
     TOKEN,
     UP,
     WAIT_HEAD,
     WAIT_TAIL,
     WAITING,
+    WITHIN,
     Rules,
     State,
     Work,
@@ -192,7 +196,7 @@ def end_prefill(s: State, e: int, r: int) -> None:
 def start_load(s: State, e: int, r: int, until: float) -> None:
     """Wait in a seat for blocks that are on their way."""
     s.seq[r, READY] = 4
-    s.when[r, RESUME] = until
+    s.when[RESUME, r] = until
     _append(s, e, r, LOAD_HEAD, LOAD_TAIL)
     s.eng[e, LOADING] += 1
 
@@ -210,7 +214,7 @@ def end_loads(s: State, e: int, at: float) -> None:
     r = s.eng[e, LOAD_HEAD]
     while r >= 0:
         following = s.seq[r, DOWN]
-        if s.when[r, RESUME] <= at:
+        if s.when[RESUME, r] <= at:
             end_load(s, e, r)
             start_prefill(s, e, r)
         r = following
@@ -222,9 +226,15 @@ def next_load(s: State, e: int) -> float:
     first = math.inf
     r = s.eng[e, LOAD_HEAD]
     while r >= 0:
-        first = min(first, s.when[r, RESUME])
+        first = min(first, s.when[RESUME, r])
         r = s.seq[r, DOWN]
     return first
+
+
+@compiled
+def wrapped(place: int, size: int) -> int:
+    """Place on a ring, of one that is less than once around."""
+    return int(place - size) if place >= size else int(place)
 
 
 @compiled
@@ -236,9 +246,12 @@ def start_decode(s: State, rules: Rules, e: int, r: int) -> None:
     s.seq[r, JOINED] = d
     size = rules.pass_block
     slack = (s.seq[r, COVERED] + s.seq[r, PRIVATE]) * rules.block - s.seq[r, TARGET]
-    s.seq[r, KEY] = (d + min(int(max(slack, 0) / rules.gain), size - 1)) % size
-    s.phase[e, s.seq[r, KEY]] += 1
-    slot = (d + s.seq[r, LEFT]) % width
+    within = min(int(max(slack, 0) / rules.gain), size - 1)
+    s.seq[r, WITHIN] = within
+    key = wrapped(s.eng[e, PHASE] + within, size)
+    s.seq[r, KEY] = key
+    s.phase[e, key] += 1
+    slot = wrapped(s.eng[e, SLOT] + s.seq[r, LEFT], width)
     head = s.bucket[e, slot]
     s.seq[r, UP] = -1
     s.seq[r, DOWN] = head
@@ -253,7 +266,8 @@ def start_decode(s: State, rules: Rules, e: int, r: int) -> None:
 @compiled
 def end_decode(s: State, rules: Rules, e: int, r: int) -> None:
     """Leave the decoding ones."""
-    slot = (s.seq[r, JOINED] + s.seq[r, LEFT]) % s.bucket.shape[1]
+    rest = s.seq[r, LEFT] - (s.eng[e, PASSES] - s.seq[r, JOINED])
+    slot = wrapped(s.eng[e, SLOT] + rest, s.bucket.shape[1])
     a, b = s.seq[r, UP], s.seq[r, DOWN]
     if a < 0:
         s.bucket[e, slot] = b
@@ -275,7 +289,7 @@ def preempt(s: State, work: Work, rules: Rules, e: int) -> int:
         if s.lane[e, lane, RUN_TAIL] >= 0:
             r = s.lane[e, lane, RUN_TAIL]
             break
-    s.seq[r, PREEMPTED] += 1
+    s.mark[PREEMPTED, r] += 1
     give_back(s, work, rules, e, r)
     if s.seq[r, READY] == 2:
         made = s.eng[e, PASSES] - s.seq[r, JOINED]
@@ -290,7 +304,7 @@ def preempt(s: State, work: Work, rules: Rules, e: int) -> int:
             s.seq[r, TARGET] += grown + 1
             s.seq[r, DONE] = 0
             s.seq[r, READY] = 0
-        s.when[r, TOKEN] = s.spent[e, LAST_PASS]
+        s.when[TOKEN, r] = max(s.spent[e, LAST_PASS], s.when[TOKEN, r], s.when[FIRST, r])
     else:
         if s.seq[r, READY] == 4:
             end_load(s, e, r)

@@ -8,7 +8,8 @@ from functools import cache
 
 from headway.simulation._cache import found
 from headway.simulation._lanes import next_load, pop, queue
-from headway.simulation._machine_code import compiled, compiled_apart, entry
+from headway.simulation._machine_code import compiled, compiled_apart, compiled_once, entry
+from headway.simulation._shelves import number_kept
 from headway.simulation._state import (
     AREA,
     BUSY,
@@ -18,11 +19,11 @@ from headway.simulation._state import (
     HEAP,
     IN_SYSTEM,
     LAST_END,
+    LEFT,
     LOADING,
     LRU,
     NEXT,
     NOW,
-    OCCUPANCY_BINS,
     PENDING,
     READY,
     ROUND,
@@ -36,12 +37,14 @@ from headway.simulation._state import (
     TARGET,
     USED,
     WAITING,
+    WINDOW,
     Rules,
     State,
     Times,
     Work,
 )
 from headway.simulation._steps import begin, complete
+from headway.simulation._tiers import row_of
 
 #: Routers by number, in the order of the scheduler's names.
 ROUND_ROBIN, LEAST_LOADED, SESSION, PREFIX = range(4)
@@ -70,9 +73,21 @@ def best_prefix(s: State, work: Work, rules: Rules, r: int, low: int, high: int)
 
 
 @compiled
+def engines_now(s: State, rules: Rules) -> int:
+    """Engines that take new requests at this time."""
+    k = s.counts[WINDOW]
+    while k + 1 < rules.since.size and rules.since[k + 1] <= s.clock[NOW]:
+        k += 1
+    s.counts[WINDOW] = k
+    return int(rules.taking[k])
+
+
+@compiled
 def route(s: State, work: Work, rules: Rules, r: int) -> int:
     """Engine of a request that arrives now, or whose cache does."""
     low, high = 0, rules.engines
+    if rules.since.size > 0:
+        high = engines_now(s, rules)
     if rules.prefillers > 0:
         low, high = (rules.prefillers, rules.engines) if s.seq[r, READY] == 1 else (0, rules.prefillers)
     if high - low == 1:
@@ -95,11 +110,13 @@ def departure(rules: Rules, at: float) -> float:
     return max(math.ceil(at / rules.period - 1e-9) * rules.period, at)
 
 
-@compiled
+@compiled_once
 def arrive(s: State, work: Work, rules: Rules, r: int, at: float) -> None:
     """A request reaches the router, and a sleeping engine wakes."""
+    if s.seq[r, READY] == 0:
+        s.seq[r, TARGET], s.seq[r, LEFT] = work.tokens[r], work.emitted[r]
     e = route(s, work, rules, r)
-    s.seq[r, ENGINE] = e
+    s.mark[ENGINE, r] = e
     s.eng[e, PENDING] += s.seq[r, TARGET] - s.seq[r, DONE]
     queue(s, work, e, r, False)
     group = e // rules.ranks
@@ -113,7 +130,7 @@ def sample(s: State, rules: Rules, at: float) -> None:
     k = s.counts[SAMPLED]
     if k == SAMPLES:
         for j in range(SAMPLES // 2):
-            for c in range(7):
+            for c in range(s.samples.shape[1]):
                 s.samples[j, c] = s.samples[2 * j, c]
         k = SAMPLES // 2
         s.clock[SAMPLE_EVERY] = 2.0 * max(s.clock[SAMPLE_EVERY], at / SAMPLES)
@@ -126,11 +143,16 @@ def sample(s: State, rules: Rules, at: float) -> None:
     s.samples[k, 0], s.samples[k, 1], s.samples[k, 2] = at, running, waiting
     s.samples[k, 3], s.samples[k, 4] = used, kept
     s.samples[k, 5], s.samples[k, 6] = s.counts[DECODED], s.counts[SERVED]
+    for t in range(rules.tiers.shape[0]):
+        total = 0
+        for row in range(row_of(rules, t, 0), row_of(rules, t, rules.engines - 1) + 1):
+            total += number_kept(s, rules, t, row)
+        s.samples[k, 7 + t] = total
     s.counts[SAMPLED] = k + 1
     s.clock[SAMPLE_AT] = at + s.clock[SAMPLE_EVERY]
 
 
-@compiled
+@compiled_once
 def depart(s: State, work: Work, rules: Rules, times: Times, group: int, at: float) -> None:
     """Begin a step of all ranks of an engine; they wait for the slowest. Nobody leaves where all wait for blocks."""
     slowest, most, loading, resume = 0.0, 0, 0, math.inf
@@ -145,16 +167,15 @@ def depart(s: State, work: Work, rules: Rules, times: Times, group: int, at: flo
         return
     seconds = slowest + times.linear[most]
     for e in range(group * rules.ranks, (group + 1) * rules.ranks):
-        share = (OCCUPANCY_BINS - 1) * s.eng[e, RUNNING] // rules.max_seqs
-        s.trains[share] += 1
+        s.trains[s.eng[e, RUNNING]] += 1
         s.spent[e, BUSY] += seconds
-        s.occupancy[share] += seconds
+        s.occupancy[s.eng[e, RUNNING]] += seconds
     s.counts[STEPS] += 1
     s.flying[group] = 1
     s.event[group] = at + seconds
 
 
-@compiled
+@compiled_once
 def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float) -> None:
     """The end of a step, the beginning of the next, or both."""
     active = False
@@ -176,7 +197,7 @@ def turn(s: State, work: Work, rules: Rules, times: Times, group: int, at: float
         depart(s, work, rules, times, group, at)
 
 
-@compiled
+@compiled_once
 def events_in_order(s: State, work: Work, rules: Rules, times: Times, events: int) -> bool:
     """Process at most `events` events in order of time, arrivals before steps; whether any is left."""
     n = work.arrival.size

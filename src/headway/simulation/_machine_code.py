@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 _njit: Any = None
@@ -20,6 +21,10 @@ try:
     _njit = numba.njit
 except ImportError:  # the extra `simulation` is absent: the loop runs, slowly
     pass
+
+#: Nothing is allocated, and a division looks for no zero: the rules allow none.
+_LOOP = MappingProxyType({"_nrt": False, "error_model": "numpy"})
+_INSIDE = MappingProxyType({**_LOOP, "no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -32,7 +37,18 @@ def compiled(function: Function) -> Function:
     """
     if _njit is None:
         return function
-    made: Function = _njit(_nrt=False, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    made: Function = _njit(forceinline=True, **_INSIDE)(function)
+    return made
+
+
+def compiled_once(function: Function) -> Function:
+    """The same for what is called in one place: not compiled itself, but read into its caller before that is.
+
+    Where each of a chain of callers is compiled, the whole body is optimised again at every link.
+    """
+    if _njit is None:
+        return function
+    made: Function = _njit(inline="always", **_INSIDE)(function)
     return made
 
 
@@ -40,7 +56,13 @@ def compiled_apart(function: Function) -> Function:
     """The same for what is called seldom: compiled once, and called."""
     if _njit is None:
         return function
-    made: Function = _njit(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    made: Function = _njit(**_INSIDE)(function)
+    return made
+
+
+def compiled_alone(function: Function) -> Function:
+    """The same for a function that makes arrays and that Python calls, kept on disk with all of its own module."""
+    made: Function = function if _njit is None else _njit(cache=True)(function)
     return made
 
 
@@ -60,5 +82,5 @@ def entry(make: Callable[[int], Function]) -> Function:
     """
     if _njit is None:
         return make(0)
-    made: Function = _njit(_nrt=False, cache=True)(make(sources_key(Path(make.__code__.co_filename).parent)))
+    made: Function = _njit(cache=True, **_LOOP)(make(sources_key(Path(make.__code__.co_filename).parent)))
     return made

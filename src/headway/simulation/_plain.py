@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from typing import Any
 
-from headway.simulation._plain_tiers import put_block, put_everywhere
+from headway.simulation._plain_shelves import new_tier
+from headway.simulation._plain_tiers import note_use, put_block, put_everywhere
 from headway.simulation._plain_times import Engine, Sequence
-from headway.simulation._state import SHARED, Rules, State, Work
+from headway.simulation._state import (
+    DECODED,
+    SAMPLE_AT,
+    SAMPLE_EVERY,
+    SAMPLED,
+    SAMPLES,
+    SERVED,
+    SHARED,
+    Rules,
+    State,
+    Work,
+)
 
 
 def found_blocks(engine: Engine, sequence: Sequence, rules: Rules) -> int:
@@ -71,7 +82,7 @@ def grow_to(engine: Engine, q: Sequence, tokens: int, rules: Rules) -> None:
     evict(engine, rules)
 
 
-def let_go(engine: Engine, q: Sequence) -> None:
+def let_go(engine: Engine, q: Sequence, rules: Rules) -> None:
     """Give back all blocks, the last of the prompt first."""
     for i in reversed(q["held"]):
         engine["users"][i] -= 1
@@ -79,21 +90,37 @@ def let_go(engine: Engine, q: Sequence) -> None:
             del engine["users"][i]
             engine["idle"][i] = None
             engine["stamp"][i] = max(engine["stamp"].get(i, -math.inf), engine["now"])
+            if rules.through:
+                note_use(engine, i)
     q["held"], q["private"] = [], 0
+
+
+def keep_sample(engines: list[Engine], out: State, at: float) -> None:
+    """A row of the time series; when the rows are full, every second one goes."""
+    k = int(out.counts[SAMPLED])
+    if k == SAMPLES:
+        k = SAMPLES // 2
+        out.samples[:k] = out.samples[::2].copy()
+        out.clock[SAMPLE_EVERY] = 2.0 * max(out.clock[SAMPLE_EVERY], at / SAMPLES)
+    here = sum(len(engine["seats"]) for engine in engines), sum(len(waiting_ones(engine)) for engine in engines)
+    blocks = sum(map(used_blocks, engines)), sum(len(engine["idle"]) for engine in engines)
+    tiers = {id(tier): (t, len(tier["held"])) for engine in engines for t, tier in enumerate(engine["tiers"])}
+    out.samples[k, :7] = at, *here, *blocks, out.counts[DECODED], out.counts[SERVED]
+    out.samples[k, 7:] = 0
+    for t, held in tiers.values():
+        out.samples[k, 7 + t] += held
+    out.counts[SAMPLED] = k + 1
+    out.clock[SAMPLE_AT] = at + out.clock[SAMPLE_EVERY]
 
 
 def new_engines(rules: Rules, out: State) -> list[Engine]:
     """Engines with nothing to do, each with tiers of its own but for those that all share."""
-    shared = [_tier() for _ in rules.tiers]
+    shared = [new_tier() for _ in rules.tiers]
     engines = []
     for _ in range(rules.engines):
-        tiers = [one if numbers[SHARED] else _tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
-        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers})
+        tiers = [one if numbers[SHARED] else new_tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
+        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers, "rules": rules})
     return engines
-
-
-def _tier() -> dict[str, Any]:
-    return {"held": OrderedDict(), "free": 0.0}
 
 
 def _engine(rules: Rules) -> Engine:

@@ -1,15 +1,17 @@
-"""Lower tiers of the plain engine: ordered dictionaries from block to the time of its last use."""
+"""Lower tiers of the plain engine: what goes there, what is found there, and what is loaded."""
 
 from __future__ import annotations
 
 import math
 from itertools import groupby
 
+from headway.simulation._plain_shelves import bring, drop_one, forget, is_alive, see_again
 from headway.simulation._plain_times import Engine, Sequence, prefill_seconds
 from headway.simulation._state import (
     AGED,
     DECLINED,
     LATENCY,
+    LIFE,
     LOADED,
     LOADS,
     MOVE,
@@ -26,18 +28,21 @@ OWN = -1
 
 
 def put_block(engine: Engine, i: int, used: float, rules: Rules, first: int = 0) -> None:
-    """Give a block to a tier; what that pushes out goes one down."""
+    """Give a block to a tier; what that pushes out goes one down, unless its life is over."""
     for t in range(first, len(rules.tiers)):
-        held, room = engine["tiers"][t]["held"], rules.tiers[t, ROOM]
-        if i in held:
-            held[i] = used
-            held.move_to_end(i)
-            return
-        held[i] = used
-        engine["flow"][t, WRITTEN] += room > 0
-        if len(held) <= room:
-            return
-        i, used = held.popitem(last=False)
+        tier, room, now = engine["tiers"][t], rules.tiers[t, ROOM], engine["now"]
+        if room > 0:
+            if is_alive(tier, t, i, now, rules):
+                see_again(tier, t, i, used, rules, 0)
+                return
+            if i in tier["held"]:
+                forget(tier, i)
+            gone = drop_one(tier, t, rules) if len(tier["held"]) >= room else None
+            bring(tier, t, i, used, rules)
+            engine["flow"][t, WRITTEN] += 1
+            if gone is None or now - gone[1] > rules.tiers[t, LIFE]:
+                return
+            i, used = gone
         if rules.through:
             return
 
@@ -48,11 +53,19 @@ def put_everywhere(engine: Engine, i: int, rules: Rules) -> None:
         put_block(engine, i, engine["now"], rules, t)
 
 
+def note_use(engine: Engine, i: int) -> None:
+    """The last user of a block let go of it in the engine's memory: the lives of its copies start anew."""
+    for tier in engine["tiers"]:
+        if i in tier["held"]:
+            tier["held"][i] = max(tier["held"][i], engine["now"])
+
+
 def source_of(engine: Engine, i: int) -> int | None:
     """Where a block is: ``OWN`` memory, a tier, or nowhere."""
     if i in engine["users"] or i in engine["idle"]:
         return OWN
-    return next((t for t, tier in enumerate(engine["tiers"]) if i in tier["held"]), None)
+    now, rules = engine["now"], engine["rules"]
+    return next((t for t, tier in enumerate(engine["tiers"]) if is_alive(tier, t, i, now, rules)), None)
 
 
 def alone(q: Sequence, done: int, rules: Rules, times: Times) -> float:
@@ -126,12 +139,11 @@ def take_loads(engine: Engine, q: Sequence, sources: list[int], rules: Rules) ->
     for i, t in zip(q["ids"], sources, strict=False):
         if t == OWN:
             continue
-        held = engine["tiers"][t]["held"]
-        engine["flow"][t, AGED] += now - held[i]
+        tier = engine["tiers"][t]
+        engine["flow"][t, AGED] += now - tier["held"][i]
         begin, moving = load_times(engine, t, sources.count(t), rules)
         engine["stamp"][i] = begin + moving
-        held[i] = now
-        held.move_to_end(i)
+        see_again(tier, t, i, now, rules, 1)
     for t in sorted(set(sources) - {OWN}):
         begin, moving = load_times(engine, t, sources.count(t), rules)
         takes = sources.count(t) * float(rules.tiers[t, TAKES])

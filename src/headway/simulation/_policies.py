@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from headway.simulation._compile import compiled
+from headway.simulation._machine_code import compiled_alone
 
 FREQUENT = 3
 """S3-FIFO counts uses up to this."""
 COARSE = 256
 
 
-@compiled
+@compiled_alone
 def served(resident: Any, begin: int, end: int, start: Any, count: Any, size: int, tokens: int) -> int:
     """Tokens of a prompt that lead it and are held."""
     position = 0
@@ -29,14 +29,14 @@ def served(resident: Any, begin: int, end: int, start: Any, count: Any, size: in
     return min(size * position, tokens)
 
 
-@compiled
+@compiled_alone
 def unlink(older: Any, newer: Any, b: int) -> None:
     """Take a block out of its list."""
     newer[older[b]] = newer[b]
     older[newer[b]] = older[b]
 
 
-@compiled
+@compiled_alone
 def append(older: Any, newer: Any, head: int, b: int) -> None:
     """Make a block the newest of the list whose sentinel is `head`."""
     newest = older[head]
@@ -46,7 +46,7 @@ def append(older: Any, newer: Any, head: int, b: int) -> None:
     older[head] = b
 
 
-@compiled
+@compiled_alone
 def counted(inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: int, capacity: int, by_use: bool) -> Any:
     """LFU, ties broken by recency; plain LRU where `by_use` is false."""
     n = len(inputs)
@@ -88,7 +88,7 @@ def counted(inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: in
     return out
 
 
-@compiled
+@compiled_alone
 def s3_fifo(inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: int, capacity: int) -> Any:
     """S3-FIFO: a small queue for newcomers, a main queue, and a ghost queue of ids."""
     n = len(inputs)
@@ -155,7 +155,7 @@ def s3_fifo(inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: in
     return out
 
 
-@compiled
+@compiled_alone
 def next_users(n: int, indptr: Any, start: Any, count: Any, ids: int, total: int) -> Any:
     """For each use of a block, in order, the request that uses it next; `n` where none does."""
     nearest = np.full(ids, n, dtype=np.int32)
@@ -170,7 +170,7 @@ def next_users(n: int, indptr: Any, start: Any, count: Any, ids: int, total: int
     return out
 
 
-@compiled
+@compiled_alone
 def belady(inputs: Any, indptr: Any, start: Any, count: Any, ids: int, size: int, capacity: int, following: Any) -> Any:
     """Belady's bound: drop what is used again last, the newcomer included."""
     n = len(inputs)

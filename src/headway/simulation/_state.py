@@ -19,26 +19,32 @@ GAP_BINS = 1000
 OCCUPANCY_BINS = 101
 SAMPLES = 2048
 #: Columns of :attr:`State.counts`.
-NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, FEW, SENT, DECODED, COMPUTED = range(11)
+NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, GAP, SENT, DECODED, COMPUTED, WINDOW = range(12)
 #: Columns of :attr:`State.clock`.
 NOW, AREA, SAMPLE_AT, SAMPLE_EVERY, LAST_END = range(5)
 
 #: Columns of :attr:`State.seq`.
-TARGET, DONE, LEFT, COVERED, PRIVATE, JOINED, KEY, ENGINE, READY, BEFORE, AFTER, UP, DOWN, PREEMPTED, HIT = range(15)
-#: Columns of :attr:`State.when`.
-START, FIRST, LAST, TOKEN, QUEUED, RESUME = range(6)
+TARGET, DONE, LEFT, COVERED, PRIVATE, JOINED, KEY, WITHIN, READY, BEFORE, AFTER, UP, DOWN = range(13)
+#: Rows of :attr:`State.when`.
+START, FIRST, LAST, QUEUED, TOKEN, RESUME = range(6)
+#: Rows of :attr:`State.mark`.
+ENGINE, HIT, PREEMPTED = range(3)
 #: Columns of :attr:`State.eng`.
 DECODING, RUNNING, WAITING, USED, PENDING, BASE, JOINS, PASSES, TOKENS, CARRIED, JOINING, LRU = range(12)
-PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL = range(12, 17)
+PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL, PHASE, SLOT, CELL = range(12, 20)
 #: Columns of :attr:`State.spent`.
 BUSY, LAST_PASS = range(2)
 #: Columns of :attr:`State.lane`.
 WAIT_HEAD, WAIT_TAIL, RUN_HEAD, RUN_TAIL = range(4)
-#: Columns of :attr:`State.link` and of :attr:`State.shelf`, whose first one says whether the tier holds the block.
+#: Columns of :attr:`State.link` and of :attr:`State.shelf`, whose first one says which list of the tier has the block.
 REFS, OLDER, NEWER = range(3)
-HELD = REFS
-#: Columns of :attr:`Rules.tiers`: blocks held, seconds to the first byte, of a block for its reader and of the tier.
-ROOM, LATENCY, MOVE, TAKES, ROW, SHARED = range(6)
+HELD, USES = REFS, 3
+#: Lists of a tier, from 1: those of S3-FIFO, and how many LFU has.
+NEWEST, MAIN, GHOST = range(1, 4)
+LISTS = 16
+#: Columns of :attr:`Rules.tiers`: blocks held, seconds to the first byte, of a block for its reader and of the tier,
+#: first row, whether all engines share it, what it drops, and seconds that a block is kept after its last use.
+ROOM, LATENCY, MOVE, TAKES, ROW, SHARED, KEEPS, LIFE = range(8)
 #: Columns of :attr:`State.flow`.
 LOADS, LOADED, WRITTEN, DECLINED, AGED, MOVING, WAITED = range(7)
 
@@ -87,6 +93,8 @@ class Rules(NamedTuple):
     through: bool
     layers: int
     tiers: Floats
+    since: Floats
+    taking: Ints
 
 
 class Times(NamedTuple):
@@ -96,6 +104,9 @@ class Times(NamedTuple):
     head: Floats
     decode: Floats
     prefill: Floats
+    decode_at: Floats
+    new_at: Floats
+    cached_at: Floats
     context_top: float
     new_top: float
 
@@ -105,6 +116,7 @@ class State(NamedTuple):
 
     seq: NDArray[np.int32]
     when: Floats
+    mark: NDArray[np.int32]
     eng: Ints
     spent: Floats
     lane: Ints
@@ -128,6 +140,7 @@ class State(NamedTuple):
     counts: Ints
     clock: Floats
     gaps: Ints
+    gap_from: Floats
     occupancy: Floats
     trains: Ints
     samples: Floats
@@ -149,10 +162,9 @@ def fresh_state(work: Work, rules: Rules) -> State:
     ...     np.zeros(1, dtype=np.int64),
     ...     np.zeros(0, dtype=np.int32),
     ... )
-    >>> flags, tiers = (True, False, False), np.zeros((0, 6))
-    >>> rules = Rules(
-    ...     *flags, 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1, tiers
-    ... )
+    >>> flags, tiers = (True, False, False), np.zeros((0, 8))
+    >>> rest = 8, 64, 16, 10, 0, False, False, 0.0, 1, 0, 2, 0, 1, 1, 1.0, 16, 0.0, 0.0, 0.0, True, False, 1
+    >>> rules = Rules(*flags, *rest, tiers, np.zeros(0), none)
     >>> fresh_state(work, rules).event.tolist()
     [inf, inf]
     """
@@ -169,29 +181,29 @@ def fresh_state(work: Work, rules: Rules) -> State:
     def floats(*shape: int, fill: float = 0.0) -> Any:
         return np.full(shape, fill, dtype=np.float64) if fill else np.zeros(shape, dtype=np.float64)
 
-    seq = np.zeros((n, 15), dtype=np.int32)
-    seq[:, TARGET], seq[:, LEFT] = work.tokens, work.emitted
-    for column in (ENGINE, BEFORE, AFTER, UP, DOWN):
-        seq[:, column] = -1
-    when = floats(n, 6, fill=np.nan)
-    when[:, QUEUED] = work.arrival
-    eng = ints(e, 17)
+    when, mark = floats(6, n), np.zeros((3, n), dtype=np.int32)
+    when[[START, FIRST, LAST]] = np.nan
+    when[QUEUED] = work.arrival
+    mark[ENGINE] = -1
+    eng = ints(e, 20)
     for column in (PRE_HEAD, PRE_TAIL, LOAD_HEAD, LOAD_TAIL):
         eng[:, column] = -1
     link = np.full((e, ids + 1, 3), ids, dtype=np.int32)
     link[:, :, REFS] = -1
-    shelf = np.full((rows, known + 1, 3), known, dtype=np.int32)
-    shelf[:, :, HELD] = 0
+    lists = LISTS if rules.tiers[:, KEEPS].any() else 1
+    shelf = np.zeros((rows, known + lists, 4), dtype=np.int32)
+    shelf[:, known:, OLDER] = shelf[:, known:, NEWER] = known + np.arange(lists)
     return State(
-        seq=seq,
+        seq=np.zeros((n, 13), dtype=np.int32),
         when=when,
+        mark=mark,
         eng=eng,
         spent=floats(e, 2),
         lane=ints(e, lanes, 4, fill=-1),
         link=link,
         stamp=floats(e, known + 1, fill=-np.inf),
         shelf=shelf,
-        shelved=ints(rows),
+        shelved=ints(rows, lists + 1),
         used_at=floats(rows, known + 1),
         free_at=floats(rows),
         tally=ints(tiers),
@@ -205,10 +217,11 @@ def fresh_state(work: Work, rules: Rules) -> State:
         flying=ints(e // rules.ranks),
         heap_at=floats(n + 1),
         heap_of=ints(n + 1),
-        counts=ints(11),
+        counts=ints(12),
         clock=floats(5),
         gaps=ints(GAP_BINS),
-        occupancy=floats(OCCUPANCY_BINS),
-        trains=ints(OCCUPANCY_BINS),
-        samples=floats(SAMPLES, 7),
+        gap_from=np.concatenate([[0.0], 10.0 ** (np.arange(1, GAP_BINS) / 100.0 - 6.0), [np.inf]]),
+        occupancy=floats(rules.max_seqs + 1),
+        trains=ints(rules.max_seqs + 1),
+        samples=floats(SAMPLES, 7 + tiers),
     )

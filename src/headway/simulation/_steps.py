@@ -21,11 +21,13 @@ from headway.simulation._lanes import (
     start_load,
     start_prefill,
     unseat,
+    wrapped,
 )
-from headway.simulation._machine_code import compiled, compiled_apart
+from headway.simulation._machine_code import compiled, compiled_apart, compiled_once
 from headway.simulation._state import (
     BASE,
     CARRIED,
+    CELL,
     COMPUTED,
     COVERED,
     DECODED,
@@ -33,6 +35,7 @@ from headway.simulation._state import (
     DONE,
     DOWN,
     FIRST,
+    GAP,
     GAP_BINS,
     HIT,
     IN_SYSTEM,
@@ -44,6 +47,7 @@ from headway.simulation._state import (
     LOADING,
     PASSES,
     PENDING,
+    PHASE,
     PRE_HEAD,
     PREEMPTED,
     PRIVATE,
@@ -52,6 +56,7 @@ from headway.simulation._state import (
     RUNNING,
     SENT,
     SERVED,
+    SLOT,
     START,
     TARGET,
     TOKEN,
@@ -64,6 +69,7 @@ from headway.simulation._state import (
 )
 from headway.simulation._tiers import (
     arrives,
+    cell_of,
     landing,
     load,
     note_declined,
@@ -75,13 +81,12 @@ from headway.simulation._tiers import (
 
 
 @compiled
-def decode_attention(times: Times, batch: int, total: float) -> float:
+def decode_attention(s: State, times: Times, e: int, batch: int, total: float) -> float:
     """Attention of `batch` sequences that hold `total` tokens, linear between the grid's contexts [s]."""
-    n = times.decode.shape[1] - 1
     mean = min(total / batch, times.context_top)
-    i = min(int(n * math.sqrt(mean / times.context_top)), n - 1)
-    low, high = times.context_top * i * i / (n * n), times.context_top * (i + 1) * (i + 1) / (n * n)
-    w = (mean - low) / (high - low)
+    i = cell_of(times.decode_at, s.eng[e, CELL], mean)
+    s.eng[e, CELL] = i
+    w = (mean - times.decode_at[i]) / (times.decode_at[i + 1] - times.decode_at[i])
     return float(times.decode[batch, i] * (1.0 - w) + times.decode[batch, i + 1] * w)
 
 
@@ -93,13 +98,13 @@ def join_decoding(s: State, work: Work, rules: Rules, e: int) -> float:
         r = next_waiting(s, rules, e)
         if r < 0 or s.seq[r, READY] != 1:
             break
-        need = (s.seq[r, TARGET] + rules.block - 1) // rules.block + 1 + s.phase[e, s.eng[e, PASSES] % rules.pass_block]
+        need = (s.seq[r, TARGET] + rules.block - 1) // rules.block + 1 + s.phase[e, s.eng[e, PHASE]]
         if s.eng[e, RUNNING] > 0 and need > rules.blocks - s.eng[e, USED] - rules.watermark:
             break
         seat(s, work, e, r)
-        if math.isnan(s.when[r, START]):
-            s.when[r, START] = s.clock[0]
-        if s.seq[r, PREEMPTED] > 0 and rules.swap:
+        if math.isnan(s.when[START, r]):
+            s.when[START, r] = s.clock[0]
+        if s.mark[PREEMPTED, r] > 0 and rules.swap:
             seconds += s.seq[r, TARGET] * rules.swap_token_s
         grow(s, work, rules, e, r, s.seq[r, TARGET])
         start_decode(s, rules, e, r)
@@ -128,14 +133,14 @@ def compute(s: State, work: Work, rules: Rules, times: Times, e: int, r: int, ch
 @compiled
 def available(s: State, rules: Rules, e: int) -> int:
     """Blocks that nobody holds and that the decoding ones do not need in this step."""
-    reserved = s.phase[e, s.eng[e, PASSES] % rules.pass_block] if rules.together else 0
+    reserved = s.phase[e, s.eng[e, PHASE]] if rules.together else 0
     return int(rules.blocks - s.eng[e, USED] - reserved)
 
 
 @compiled
 def is_short(s: State, rules: Rules, e: int) -> bool:
     """Whether the decoding ones need more blocks in this step than there are."""
-    return bool(s.phase[e, s.eng[e, PASSES] % rules.pass_block] > rules.blocks - s.eng[e, USED])
+    return bool(s.phase[e, s.eng[e, PHASE]] > rules.blocks - s.eng[e, USED])
 
 
 @compiled_apart
@@ -155,7 +160,7 @@ def fits(s: State, rules: Rules, e: int, r: int, tokens: int) -> bool:
     return bool(more <= available(s, rules, e))
 
 
-@compiled
+@compiled_once
 def go_on(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int) -> tuple[float, int, bool]:
     """Next chunks of the prompts under way; seconds, budget left, and whether someone was preempted."""
     seconds, lost = 0.0, False
@@ -176,15 +181,15 @@ def go_on(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int)
     return seconds, budget, lost
 
 
-@compiled
+@compiled_once
 def board(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) -> None:
     """Seat a prompt with its first `cut` blocks, all after `h` of which lower tiers may have to send."""
     hit = min(cut * rules.block, s.seq[r, TARGET] - 1)
-    first = math.isnan(s.when[r, START])
+    first = math.isnan(s.when[START, r])
     seat(s, work, e, r)
     if first:
-        s.when[r, START] = s.clock[0]
-        s.seq[r, HIT] = hit
+        s.when[START, r] = s.clock[0]
+        s.mark[HIT, r] = hit
     if s.tally.size > 0:
         tally_up(s, work, rules, e, r, h, cut)
         if first:
@@ -198,7 +203,7 @@ def board(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) 
     s.eng[e, PENDING] -= hit
 
 
-@compiled
+@compiled_once
 def admit(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int) -> float:
     """Seat waiting requests while seats, blocks and the budget allow; seconds of their attention."""
     seconds = 0.0
@@ -233,7 +238,7 @@ def admit(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int)
     return seconds
 
 
-@compiled
+@compiled_once
 def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[float, int]:
     """Fill a step of one engine; its seconds apart from the matrix products, and the tokens these carry."""
     s.eng[e, TOKENS] = 0
@@ -261,8 +266,8 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     decoding = int(s.eng[e, DECODING]) if rules.together or s.eng[e, TOKENS] == 0 else 0
     if decoding > 0:
         made = rules.gain * (decoding * s.eng[e, PASSES] - s.eng[e, JOINS])
-        seconds += decode_attention(times, decoding, s.eng[e, BASE] + made)
-        s.eng[e, USED] += s.phase[e, s.eng[e, PASSES] % rules.pass_block]
+        seconds += decode_attention(s, times, e, decoding, s.eng[e, BASE] + made)
+        s.eng[e, USED] += s.phase[e, s.eng[e, PHASE]]
         make_room(s, rules, e)
     s.eng[e, CARRIED] = decoding
     rows = decoding * rules.queries
@@ -274,8 +279,11 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
 def note_gap(s: State, gap: float, count: int) -> None:
     """Count gaps between tokens by size, 100 bins in each decade from 1 us."""
     if count > 0:
-        k = int((math.log10(max(gap, 1e-6)) + 6.0) * 100.0)
-        s.gaps[min(k, GAP_BINS - 1)] += count
+        k = s.counts[GAP]
+        if not s.gap_from[k] <= gap < s.gap_from[k + 1]:
+            k = min(int((math.log10(max(gap, 1e-6)) + 6.0) * 100.0), GAP_BINS - 1)
+            s.counts[GAP] = k
+        s.gaps[k] += count
 
 
 @compiled
@@ -293,30 +301,33 @@ def note_join(s: State, e: int, at: float) -> None:
 @compiled
 def leave_system(s: State, work: Work, r: int, at: float) -> None:
     """The last token of a request is out: those that waited for it will come."""
-    s.when[r, LAST] = at
+    s.when[LAST, r] = at
     s.seq[r, READY] = 3
     s.counts[SERVED] += 1
     s.counts[IN_SYSTEM] -= 1
     child = work.first_child[r]
     while child >= 0:
-        s.when[child, QUEUED] = at + work.think[child]
-        push(s, s.when[child, QUEUED], child)
+        s.when[QUEUED, child] = at + work.think[child]
+        push(s, s.when[QUEUED, child], child)
         child = work.next_child[child]
 
 
-@compiled
+@compiled_once
 def complete_decoding(s: State, work: Work, rules: Rules, e: int, at: float) -> None:
     """Every decoding sequence has its tokens; those with all of them leave."""
     old = s.eng[e, CARRIED]
     for k in range(s.eng[e, JOINING]):
-        note_gap(s, at - s.fresh_at[e, k], s.fresh[e, k])
-        old -= s.fresh[e, k]
+        if s.fresh_at[e, k] != s.spent[e, LAST_PASS]:
+            note_gap(s, at - s.fresh_at[e, k], s.fresh[e, k])
+            old -= s.fresh[e, k]
     note_gap(s, at - s.spent[e, LAST_PASS], old)
     s.eng[e, JOINING] = 0
     s.spent[e, LAST_PASS] = at
     s.counts[DECODED] += s.eng[e, CARRIED]
     s.eng[e, PASSES] += 1
-    slot = s.eng[e, PASSES] % s.bucket.shape[1]
+    s.eng[e, PHASE] = wrapped(s.eng[e, PHASE] + 1, rules.pass_block)
+    slot = wrapped(s.eng[e, SLOT] + 1, s.bucket.shape[1])
+    s.eng[e, SLOT] = slot
     while s.bucket[e, slot] >= 0:
         r = s.bucket[e, slot]
         give_back(s, work, rules, e, r)
@@ -325,7 +336,7 @@ def complete_decoding(s: State, work: Work, rules: Rules, e: int, at: float) -> 
         leave_system(s, work, r, at)
 
 
-@compiled
+@compiled_once
 def complete(s: State, work: Work, rules: Rules, e: int, at: float) -> None:
     """What a step leaves behind at its end."""
     if s.eng[e, CARRIED] > 0:
@@ -336,11 +347,11 @@ def complete(s: State, work: Work, rules: Rules, e: int, at: float) -> None:
         if s.seq[r, DONE] == s.seq[r, TARGET]:
             end_prefill(s, e, r)
             s.seq[r, LEFT] -= 1
-            if math.isnan(s.when[r, FIRST]):
-                s.when[r, FIRST] = at
-                s.when[r, TOKEN] = at
+            if math.isnan(s.when[FIRST, r]):
+                s.when[FIRST, r] = at
             else:
-                note_gap(s, at - s.when[r, TOKEN], 1)
+                note_gap(s, at - s.when[TOKEN, r], 1)
+                s.when[TOKEN, r] = at
             if s.seq[r, LEFT] == 0 or e < rules.prefillers:
                 s.seq[r, READY] = 0
                 give_back(s, work, rules, e, r)

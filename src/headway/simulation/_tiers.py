@@ -1,7 +1,7 @@
 """Lower tiers of the cache: what is put there, what is found there, and whether loading it is worth it. Compiled.
 
-A tier is a list of blocks, least recently used out first, for one engine or for all of them. What a tier drops goes
-one tier down, or nowhere where every tier gets its copy when the block is made. A load takes its turn at its tier;
+A tier keeps blocks (:mod:`headway.simulation._shelves`) for one engine or for all of them. What a tier drops goes one
+tier down, or nowhere where every tier gets its copy when the block is made. A load takes its turn at its tier;
 layers are computed as they arrive, so that a prompt whose blocks are on their way waits only for what computing
 cannot hide, beside its batch and not in it.
 """
@@ -11,18 +11,16 @@ from __future__ import annotations
 import math
 
 from headway.simulation._machine_code import compiled, compiled_apart
+from headway.simulation._shelves import alive, dropped, enter, has, keeps, number_kept, take_off, touch
 from headway.simulation._state import (
     AGED,
     DECLINED,
-    HELD,
     LATENCY,
     LOADED,
     LOADS,
     MOVE,
     MOVING,
-    NEWER,
     NOW,
-    OLDER,
     REFS,
     ROOM,
     ROW,
@@ -31,6 +29,7 @@ from headway.simulation._state import (
     TARGET,
     WAITED,
     WRITTEN,
+    Floats,
     Rules,
     State,
     Times,
@@ -39,15 +38,25 @@ from headway.simulation._state import (
 
 
 @compiled
+def cell_of(points: Floats, near: int, x: float) -> int:
+    """Last point of a grid not above `x`, found from one nearby; the last but one where there is none above."""
+    i = int(near)
+    while i + 2 < points.size and points[i + 1] <= x:
+        i += 1
+    while i > 0 and points[i] > x:
+        i -= 1
+    return i
+
+
+@compiled
 def prefill_attention(times: Times, new: int, cached: int) -> float:
     """Attention of `new` tokens of a prompt after `cached` ones, bilinear on the grid [s]."""
     n, m = times.prefill.shape[0] - 1, times.prefill.shape[1] - 1
     x, y = min(float(new), times.new_top), min(float(cached), times.context_top)
-    i = min(int(n * math.sqrt(x / times.new_top)), n - 1)
-    j = min(int(m * math.sqrt(y / times.context_top)), m - 1)
-    a, b = times.new_top * i * i / (n * n), times.new_top * (i + 1) * (i + 1) / (n * n)
-    c, d = times.context_top * j * j / (m * m), times.context_top * (j + 1) * (j + 1) / (m * m)
-    u, v = (x - a) / (b - a), (y - c) / (d - c)
+    i = cell_of(times.new_at, min(int(n * math.sqrt(x / times.new_top)), n - 1), x)
+    j = cell_of(times.cached_at, min(int(m * math.sqrt(y / times.context_top)), m - 1), y) if cached > 0 else 0
+    u = (x - times.new_at[i]) / (times.new_at[i + 1] - times.new_at[i])
+    v = (y - times.cached_at[j]) / (times.cached_at[j + 1] - times.cached_at[j])
     low = times.prefill[i, j] * (1.0 - u) + times.prefill[i + 1, j] * u
     high = times.prefill[i, j + 1] * (1.0 - u) + times.prefill[i + 1, j + 1] * u
     return float(low * (1.0 - v) + high * v)
@@ -59,48 +68,23 @@ def row_of(rules: Rules, t: int, e: int) -> int:
     return int(rules.tiers[t, ROW]) + (0 if rules.tiers[t, SHARED] > 0 else e)
 
 
-@compiled
-def take_off(s: State, row: int, i: int) -> None:
-    """Take a block out of a tier's line."""
-    a, b = s.shelf[row, i, OLDER], s.shelf[row, i, NEWER]
-    s.shelf[row, a, NEWER] = b
-    s.shelf[row, b, OLDER] = a
-    s.shelf[row, i, HELD] = 0
-    s.shelved[row] -= 1
-
-
-@compiled
-def put_newest(s: State, row: int, i: int, used: float) -> None:
-    """Put a block at the new end of a tier's line."""
-    end = s.shelf.shape[1] - 1
-    tail = s.shelf[row, end, OLDER]
-    s.shelf[row, tail, NEWER] = i
-    s.shelf[row, i, OLDER] = tail
-    s.shelf[row, i, NEWER] = end
-    s.shelf[row, end, OLDER] = i
-    s.shelf[row, i, HELD] = 1
-    s.used_at[row, i] = used
-    s.shelved[row] += 1
-
-
 @compiled_apart
 def put(s: State, rules: Rules, t: int, e: int, i: int, used: float) -> None:
-    """Give a block to a tier; what that pushes out goes down, unless every tier has its own copy."""
-    end = s.shelf.shape[1] - 1
+    """Give a block to a tier; what that pushes out goes down, unless each has its own copy, or its life is over."""
     while t < rules.tiers.shape[0]:
-        row = row_of(rules, t, e)
-        if s.shelf[row, i, HELD] == 1:
-            take_off(s, row, i)
-            put_newest(s, row, i, used)
-            return
-        put_newest(s, row, i, used)
         if rules.tiers[t, ROOM] > 0:
+            row = row_of(rules, t, e)
+            if keeps(s, rules, t, row, i):
+                if alive(s, rules, t, row, i):
+                    touch(s, rules, t, row, i, used, 0)
+                    return
+                take_off(s, row, i)
+            gone = dropped(s, rules, t, row) if number_kept(s, rules, t, row) >= rules.tiers[t, ROOM] else -1
+            enter(s, rules, t, row, i, used)
             s.flow[t, WRITTEN] += 1.0
-        if s.shelved[row] <= rules.tiers[t, ROOM]:
-            return
-        i = s.shelf[row, end, NEWER]
-        used = s.used_at[row, i]
-        take_off(s, row, i)
+            if gone < 0 or not alive(s, rules, t, row, gone):
+                return
+            i, used = gone, s.used_at[row, gone]
         if rules.through:
             return
         t += 1
@@ -113,13 +97,22 @@ def put_through(s: State, rules: Rules, e: int, i: int) -> None:
         put(s, rules, t, e, i, s.clock[NOW])
 
 
+@compiled_apart
+def used_above(s: State, rules: Rules, e: int, i: int) -> None:
+    """The last user of a block let go of it in the engine's memory: the lives of its copies start anew."""
+    for t in range(rules.tiers.shape[0]):
+        row = row_of(rules, t, e)
+        if keeps(s, rules, t, row, i):
+            s.used_at[row, i] = max(s.used_at[row, i], s.clock[NOW])
+
+
 @compiled
 def holder(s: State, rules: Rules, e: int, i: int) -> int:
     """First tier that holds a block; -1 where an engine has it in its own memory, -2 where nobody has it."""
     if s.link[e, i, REFS] >= 0:
         return -1
     for t in range(rules.tiers.shape[0]):
-        if s.shelf[row_of(rules, t, e), i, HELD] == 1:
+        if has(s, rules, t, row_of(rules, t, e), i):
             return t
     return -2
 
@@ -223,8 +216,7 @@ def load(s: State, work: Work, rules: Rules, e: int, r: int, h: int, cut: int) -
         row = row_of(rules, t, e)
         s.flow[t, AGED] += now - s.used_at[row, i]
         s.stamp[e, i] = max(now, s.free_at[row]) + rules.tiers[t, LATENCY] + s.tally[t] * rules.tiers[t, MOVE]
-        take_off(s, row, i)
-        put_newest(s, row, i, now)
+        touch(s, rules, t, row, i, now, 1)
     for t in range(rules.tiers.shape[0]):
         if s.tally[t] > 0:
             row = row_of(rules, t, e)

@@ -15,7 +15,9 @@ from headway.physics.arrays import Numbers
 from headway.simulation.cache import (
     HitRate,
     Reuse,
+    lru_blocks_for,
     lru_hit_rate,
+    lru_served,
     measure_reuse,
     reuse_interval,
     ttl_for_share,
@@ -220,11 +222,11 @@ def _listed(values: Numbers) -> list[float]:
 
 def _sizes(reuse: Reuse) -> tuple[float, ...]:
     """Round capacities (1, 2, 5 times a power of ten tokens) over which the LRU curve rises."""
-    base, top = reuse.lru[1, 0], reuse.lru[-1, 0]
+    base, top = float(lru_served(reuse, 1)[0]), float(reuse.lru[-1, 0])
     if top <= base:
         return (float(reuse.block_tokens),)
     marks = base + (top - base) * np.array([0.05, 0.999])
-    low, high = (float(at) * reuse.block_tokens for at in np.searchsorted(reuse.lru[:, 0], marks))
+    low, high = (float(at) * reuse.block_tokens for at in lru_blocks_for(reuse, marks))
     grid = [m * 10.0**e for e in range(2, 14) for m in (1, 2, 5)]
     inside = tuple(g for g in grid if low <= g <= 2.5 * high)
     return inside or (high,)

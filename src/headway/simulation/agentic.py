@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from headway.facts.errors import InputError
-from headway.simulation.columns import NONE, Floats, Ints, file_place
-from headway.simulation.files import ids_of, number_of, whole_of
+from headway.simulation.columns import LATEST_S, NONE, Floats, Ints, file_place
+from headway.simulation.files import Rows, lists_of, numbers_of, wholes_of
 from headway.simulation.trace import Trace, make_trace
 
 BLOCK_TOKENS = 64
@@ -22,24 +22,24 @@ SESSION_GAP_S = 60.0
 """Mean time between the starts of two sessions, where the file has no calendar [s]."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
     lines: list[int]
-    session: list[int]
-    start_s: list[float]
-    end_s: list[float]
-    think_s: list[float]
-    inputs: list[int]
-    outputs: list[int]
+    session: Ints
+    start_s: Floats
+    end_s: Floats
+    think_s: Floats
+    inputs: Ints
+    outputs: Ints
     agent: list[str]
-    run_indptr: list[int]
-    run_start: list[int]
-    run_count: list[int]
+    run_indptr: Ints
+    run_start: Ints
+    run_count: Ints
 
 
 def agentic_trace(
     path: str,
-    rows: list[tuple[int, dict[str, Any]]],
+    rows: Rows,
     name: str,
     *,
     closed: bool = False,
@@ -84,11 +84,11 @@ def agentic_trace(
     ([-1, 0], [0.0, 7.0], [2, 3])
     """
     found = _parse(path, rows)
-    session = np.array(found.session, dtype=np.int64)
+    session = found.session
     count = int(session[-1]) + 1
     begins = np.cumsum(np.random.default_rng(seed).exponential(session_gap_s, count))
     begins -= begins[0]
-    arrival = begins[session] + np.array(found.start_s)
+    arrival = begins[session] + found.start_s
     after, think = _links(found) if closed else (np.full(len(arrival), NONE, dtype=np.int64), np.zeros(len(arrival)))
     order = np.argsort(arrival, kind="stable")
     return _ordered(
@@ -107,7 +107,7 @@ def _ordered(
 ) -> Trace:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    indptr = np.array(found.run_indptr, dtype=np.int64)
+    indptr = found.run_indptr
     counts = np.diff(indptr)[order]
     ends = np.cumsum(counts)
     at = np.repeat(indptr[order] - (ends - counts), counts) + np.arange(int(ends[-1]))
@@ -115,16 +115,16 @@ def _ordered(
     return make_trace(
         name,
         arrival[order],
-        np.array(found.inputs)[order],
-        np.array(found.outputs)[order],
-        session=np.array(found.session)[order],
+        found.inputs[order],
+        found.outputs[order],
+        session=found.session[order],
         after=np.where(released >= 0, place[released], NONE),
         think_s=think[order],
         block_tokens=BLOCK_TOKENS,
         runs=(
             np.concatenate([np.zeros(1, np.int64), ends]),
             _own_ids(found)[at],
-            np.array(found.run_count, dtype=np.int64)[at],
+            found.run_count[at],
         ),
         source="agentic coding sessions (WEKA, kv-cache-tester)",
         notes=(note,),
@@ -134,52 +134,69 @@ def _ordered(
 
 def _own_ids(found: _Rows) -> Ints:
     """Ids of the sessions laid one after another."""
-    start = np.array(found.run_start, dtype=np.int64)
-    top = start + np.array(found.run_count, dtype=np.int64)
-    owner = np.repeat(np.array(found.session), np.diff(found.run_indptr))
+    start = found.run_start
+    top = start + found.run_count
+    owner = np.repeat(found.session, np.diff(found.run_indptr))
     width = np.zeros(int(found.session[-1]) + 1, dtype=np.int64)
     np.maximum.at(width, owner, top)
     return np.asarray(start + (np.cumsum(width) - width)[owner])
 
 
-def _parse(path: str, rows: list[tuple[int, dict[str, Any]]]) -> _Rows:
-    out = _Rows([], [], [], [], [], [], [], [], [0], [], [])
+def _parse(path: str, rows: Rows) -> _Rows:
+    session, start = _sessions(path, rows), numbers_of(path, rows, "t")
+    early = (np.diff(session, prepend=-1) == 0) & (np.diff(start, prepend=start[0]) < 0)
+    wrong = ~(np.abs(start) < LATEST_S) | early
+    if wrong.any():
+        number, row = rows[int(np.argmax(wrong))]
+        wanted = "a time not before the one of the line before it in the session"
+        raise InputError(f"{path}:{number}: t", row["t"], wanted)
+    inputs, (coded, indptr) = wholes_of(path, rows, "in"), lists_of(path, rows, "h")
+    _check_runs(path, rows, inputs, coded, indptr)
+    return _Rows(
+        lines=[number for number, _ in rows],
+        session=session,
+        start_s=start,
+        end_s=start + np.maximum(numbers_of(path, rows, "api_time", default=0.0), 0.0),
+        think_s=numbers_of(path, rows, "think_time", default=NONE),
+        inputs=inputs,
+        outputs=wholes_of(path, rows, "out"),
+        agent=[str(row.get("agent", "")) for _, row in rows],
+        run_indptr=indptr // 2,
+        run_start=coded[::2],
+        run_count=coded[1::2],
+    )
+
+
+def _sessions(path: str, rows: Rows) -> Ints:
+    """Number of each request's session, in the order of the file."""
     seen: dict[Any, int] = {}
     current: Any = None
+    out = []
     for number, row in rows:
-        place = f"{path}:{number}"
         label = row.get("c")
         if not isinstance(label, (int, str)):
-            raise InputError(f"{place}: c", label, "the id of a session")
+            raise InputError(f"{path}:{number}: c", label, "the id of a session")
         if label != current or not seen:
             if label in seen:
-                raise InputError(f"{place}: c", label, "the requests of a session on lines that follow each other")
+                raise InputError(
+                    f"{path}:{number}: c", label, "the requests of a session on lines that follow each other"
+                )
             seen[label], current = len(seen), label
-        start = number_of(place, row, "t")
-        same = bool(out.session) and out.session[-1] == seen[label]
-        if not abs(start) < 1e11 or (same and start < out.start_s[-1]):
-            raise InputError(f"{place}: t", start, "a time not before the one of the line before it in the session")
-        _add(out, place, row, number, seen[label], start)
-    return out
+        out.append(len(seen) - 1)
+    return np.array(out, dtype=np.int64)
 
 
-def _add(out: _Rows, place: str, row: dict[str, Any], number: int, session: int, start: float) -> None:
-    inputs, coded = whole_of(place, row, "in"), ids_of(place, row, "h")
-    blocks = sum(coded[1::2])
-    if len(coded) % 2 or blocks != inputs // BLOCK_TOKENS or 0 in coded[1::2]:
-        wanted = f"runs of {inputs // BLOCK_TOKENS} ids: {inputs} tokens in whole blocks of {BLOCK_TOKENS}"
-        raise InputError(f"{place}: h", f"runs of {blocks} ids", wanted)
-    out.lines.append(number)
-    out.session.append(session)
-    out.start_s.append(start)
-    out.end_s.append(start + max(number_of(place, row, "api_time", default=0.0), 0.0))
-    out.think_s.append(number_of(place, row, "think_time", default=NONE))
-    out.inputs.append(inputs)
-    out.outputs.append(whole_of(place, row, "out"))
-    out.agent.append(str(row.get("agent", "")))
-    out.run_start.extend(coded[::2])
-    out.run_count.extend(coded[1::2])
-    out.run_indptr.append(len(out.run_start))
+def _check_runs(path: str, rows: Rows, inputs: Ints, coded: Ints, indptr: Ints) -> None:
+    """Every prompt's runs are pairs, none of them empty, and make its whole blocks."""
+    owner = np.repeat(np.arange(len(rows)), np.diff(indptr))
+    second = (np.arange(coded.size) - indptr[owner]) % 2 == 1
+    blocks = np.bincount(owner[second], weights=coded[second], minlength=len(rows))
+    empty = np.bincount(owner[second & (coded == 0)], minlength=len(rows)) > 0
+    wrong = (np.diff(indptr) % 2 == 1) | (blocks != inputs // BLOCK_TOKENS) | empty
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        wanted = f"runs of {inputs[i] // BLOCK_TOKENS} ids: {inputs[i]} tokens in whole blocks of {BLOCK_TOKENS}"
+        raise InputError(f"{path}:{rows[i][0]}: h", f"runs of {blocks[i]:.0f} ids", wanted)
 
 
 def _links(found: _Rows) -> tuple[Ints, Floats]:
@@ -190,7 +207,8 @@ def _links(found: _Rows) -> tuple[Ints, Floats]:
     """
     n = len(found.session)
     after, think = np.full(n, NONE, dtype=np.int64), np.zeros(n)
-    edges = [i for i in range(n) if i == 0 or found.session[i] != found.session[i - 1]]
+    start_s, end_s, think_s = (column.tolist() for column in (found.start_s, found.end_s, found.think_s))
+    edges = np.flatnonzero(np.diff(found.session, prepend=-1)).tolist()
     for begin, end in pairwise([*edges, n]):
         last: dict[str, int] = {}
         helpers: list[int] = []
@@ -198,13 +216,13 @@ def _links(found: _Rows) -> tuple[Ints, Floats]:
             agent = found.agent[i]
             own = last.get(agent, last.get("", begin if i > begin else NONE))
             if not agent and own >= 0:
-                own = max([own, *helpers], key=lambda k: found.end_s[k])
+                own = max([own, *helpers], key=lambda k: end_s[k])
                 helpers = []
             elif agent:
                 helpers.append(i)
             last[agent] = i
             after[i] = own
             if own >= 0:
-                plain = own == i - 1 and found.think_s[i] >= 0
-                think[i] = found.think_s[i] if plain else max(found.start_s[i] - found.end_s[own], 0.0)
+                plain = own == i - 1 and think_s[i] >= 0
+                think[i] = think_s[i] if plain else max(start_s[i] - end_s[own], 0.0)
     return after, think

@@ -1,7 +1,9 @@
 """Replicas over a day: how many each window needs, and what following the load saves over the peak all day.
 
-Windows are served on their own: a queue is not carried from one to the next. Three ways to pay are compared: the peak
-all day, what each window needs (foresight), and what the window before needed (a scaler that looks back).
+A window's need is found on its own first. Then the whole day is served by replicas that come and go, each window with
+the queue that the one before left, and where it breaks the limits gets another replica, until all hold. Three ways to
+pay are compared: the peak all day, what each window needs (foresight), and what the window before needed (a scaler that
+looks back). A replica that goes serves what it has.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from headway.facts.check import positive, whole
 from headway.facts.errors import InputError
+from headway.simulation.columns import Floats
 from headway.simulation.deploy import Deployment
-from headway.simulation.outcome import Outcome
+from headway.simulation.outcome import within_limits
 from headway.simulation.parallel import Done, each, place_for
 from headway.simulation.scheduler import Scheduler
 from headway.simulation.study import Limits, run
@@ -21,6 +26,8 @@ from headway.simulation.trace import Trace
 from headway.simulation.transform import between
 
 _MOST_WINDOWS = 2000
+#: Days that are served to find what each window needs.
+_MOST_DAYS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class Window:
     holds : bool
         Whether they do.
     within : float
-        Share of requests within the limits on them [1]; NaN where nobody came.
+        Share of its requests within the limits, in a day of such windows [1]; NaN where nobody came.
     behind : float
         The same on the replicas that the window before needed [1].
     """
@@ -115,18 +122,13 @@ def with_replicas(deployment: Deployment, replicas: int) -> Deployment:
     return replace(deployment, fleet=replace(fleet, engines=replicas), chips=chips)
 
 
-def _served(task: _Task) -> Outcome:
-    where = with_replicas(task.deployment, task.engines)
-    return run(where, task.trace, task.scheduler, task.limits)[1]
-
-
 def _needed(task: _Task) -> tuple[int, bool, float]:
     """Fewest replicas that hold the limits up to `engines`, whether they do, and the share within."""
     if not len(task.trace):
         return 0, True, math.nan
 
     def within(n: int) -> float:
-        return _served(replace(task, engines=n)).within_slo
+        return run(with_replicas(task.deployment, n), task.trace, task.scheduler, task.limits)[1].within_slo
 
     low, high = 0, 1
     while (share := within(high)) < task.limits.share:
@@ -138,6 +140,35 @@ def _needed(task: _Task) -> tuple[int, bool, float]:
         found = within(middle)
         low, high, share = (low, middle, found) if found >= task.limits.share else (middle, high, share)
     return high, True, share
+
+
+def _by_window(task: _Task, replicas: Sequence[int], window_s: float) -> Floats:
+    """Share of each window's requests within the limits, in a day of so many replicas; NaN where nobody came."""
+    counts = [max(n, 1) for n in replicas]
+    where = with_replicas(task.deployment, max(counts, default=1))
+    begin = float(task.trace.arrival_s[0]) if len(task.trace) else 0.0
+    starts = begin + window_s * np.arange(len(counts))
+    fleet = replace(where.fleet, schedule=tuple(zip(starts.tolist(), counts, strict=True)))
+    done = run(replace(where, fleet=fleet), task.trace, task.scheduler, task.limits)[0]
+    good, served = within_limits(done, task.limits.ttft, task.limits.tpot), np.isfinite(done.last_s)
+    at = np.searchsorted(starts, done.queued_s[served], side="right") - 1
+    came = np.bincount(at, minlength=len(counts))
+    held = np.bincount(at, weights=good[served], minlength=len(counts))
+    return np.where(came > 0, held / np.maximum(came, 1), np.nan)
+
+
+def _held(task: _Task, replicas: Sequence[int], window_s: float) -> tuple[list[int], Floats]:
+    """Replicas of each window that hold the limits with what the windows before leave, and the share within."""
+    found = list(replicas)
+    within = _by_window(task, found, window_s)
+    for _ in range(_MOST_DAYS):
+        short = [k for k in np.flatnonzero(within < task.limits.share).tolist() if found[k] < task.engines]
+        if not short:
+            break
+        for k in short:
+            found[k] += 1
+        within = _by_window(task, found, window_s)
+    return found, within
 
 
 def follow_the_load(
@@ -202,13 +233,15 @@ def follow_the_load(
     needs: list[tuple[int, bool, float] | None] = each(_needed, tasks, over=place, workers=workers, done=done)
     known = needs[: needs.index(None)] if None in needs else needs
     found = [need for need in known if need is not None]
-    late = [max(found[max(k - 1, 0)][0], 1) for k in range(len(found))]
-    busy = [k for k in range(len(found)) if len(parts[k])]
-    lagging = [replace(tasks[k], engines=late[k]) for k in busy]
-    again: list[Outcome | None] = each(_served, lagging, over=place, workers=workers)
-    shares = {k: one.within_slo for k, one in zip(busy, again, strict=True) if one is not None}
-    windows = tuple(Window(k * window_s, len(parts[k]), *found[k], shares.get(k, math.nan)) for k in range(len(found)))
-    return _day(windows, late, window_s, deployment, len(windows) == count and len(shares) == len(busy))
+    whole_day = _Task(deployment, between(trace, 0.0, len(found) * window_s), scheduler, limits, most)
+    needed, within = _held(whole_day, [need[0] for need in found], window_s)
+    late = [max(needed[max(k - 1, 0)], 1) for k in range(len(needed))]
+    behind = _by_window(whole_day, late, window_s)
+    windows = tuple(
+        Window(k * window_s, len(parts[k]), n, not within[k] < limits.share, float(within[k]), float(behind[k]))
+        for k, n in enumerate(needed)
+    )
+    return _day(windows, late, window_s, deployment, len(windows) == count)
 
 
 def _day(

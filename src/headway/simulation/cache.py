@@ -17,6 +17,7 @@ from headway.facts.check import not_negative, positive, single
 from headway.facts.errors import InputError
 from headway.physics.arrays import Numbers, plain, together
 from headway.simulation.columns import Floats, Ints, Runs
+from headway.simulation.prefixes import Uses, dense_runs, prefix_uses
 from headway.simulation.trace import Trace
 
 
@@ -57,8 +58,10 @@ class Reuse:
         Cumulated tokens and request shares that are served from each life on.
     block_gap_s, block_gap_count : ndarray
         Gaps between uses of a block in rising order, and blocks of each [s], [1].
-    lru : ndarray, shape (unique_blocks + 1, 3)
-        Tokens, request shares and blocks served by an LRU cache of that many blocks.
+    lru_blocks : ndarray of int, shape (k,)
+        Capacities, from 0 and rising, between which what LRU serves is a straight line [1].
+    lru, lru_slope : ndarray, shape (k, 3)
+        Tokens, request shares and blocks served by an LRU cache of so many blocks, and what one block more adds.
     hit_tokens : ndarray of int, shape (requests,)
         Tokens served of each request, without limit of capacity [token].
     """
@@ -77,42 +80,10 @@ class Reuse:
     gap_share: Floats
     block_gap_s: Floats
     block_gap_count: Floats
+    lru_blocks: Ints
     lru: Floats
+    lru_slope: Floats
     hit_tokens: Ints
-
-
-def dense_runs(runs: Runs) -> tuple[Runs, int]:
-    """Renumber ids without gaps, runs staying runs.
-
-    Parameters
-    ----------
-    runs : tuple of ndarray
-        ``run_indptr, run_start, run_count``.
-
-    Returns
-    -------
-    tuple
-        The runs, and how many ids there are at most.
-
-    Examples
-    --------
-    >>> runs = np.array([0, 2]), np.array([10**15, 5]), np.array([2, 3])
-    >>> (indptr, start, count), ids = dense_runs(runs)
-    >>> start.tolist(), ids
-    ([3, 0], 5)
-    """
-    indptr, start, count = runs
-    order = np.argsort(start, kind="stable")
-    ends = np.maximum.accumulate((start + count)[order])
-    opens = np.ones(len(order), dtype=bool)
-    opens[1:] = start[order][1:] > ends[:-1]
-    island = np.cumsum(opens) - 1
-    first = start[order][opens]
-    final = ends[np.append(np.flatnonzero(opens)[1:] - 1, len(order) - 1)]
-    offset = np.cumsum(final - first) - (final - first)
-    moved = np.empty_like(start)
-    moved[order] = start[order] - first[island] + offset[island]
-    return (indptr, moved, count), int((final - first).sum())
 
 
 def require_blocks(trace: Trace) -> None:
@@ -173,26 +144,27 @@ def measure_reuse(trace: Trace, *, ttl_s: float = np.inf, least_tokens: int = 0)
     >>> found.hit_tokens.tolist(), ttl_hit_rate(found, [5, 10, 20]).tokens_pooled.round(3).tolist()
     ([0, 16, 32], [0.0, 0.333, 0.5])
     """
-    from headway.simulation._reuse import general_pass, reuse_pass
-
     require_blocks(trace)
     (indptr, start, count), ids = dense_runs(trace.runs)
     life = float(single("ttl_s", ttl_s))
     if not np.isinf(life):
         not_negative("ttl_s", life, "s")
-    call = (trace.arrival_s, trace.input_tokens, indptr, start, count, ids, trace.block_tokens, life, int(least_tokens))
-    found = reuse_pass(*call)
-    prefixes = bool(found[0])
-    if not prefixes:
-        found = general_pass(*call)
-    _, hit_tokens, gaps, raw, by_distance, last = found
+    limits = (trace.block_tokens, life, int(least_tokens))
+    found = prefix_uses(trace.arrival_s, trace.input_tokens, (indptr, start, count), *limits)
+    prefixes = found is not None
+    if found is None:
+        found = _any_uses(trace, (indptr, start, count), ids, *limits)
+    gaps, raw = found.gaps, found.raw
     order, block_order = np.argsort(gaps[:, 0], kind="stable"), np.argsort(raw[:, 0], kind="stable")
+    corner, slope = np.maximum(np.append(0, found.at - 1), 0), np.cumsum(found.change, axis=0)
+    slope = np.concatenate([np.zeros((1, 3)), slope])
+    rises = slope[:-1] * np.diff(corner)[:, None]
     return Reuse(
         requests=len(trace),
         input_tokens=int(trace.input_tokens.sum()),
         block_tokens=trace.block_tokens,
         accesses=int(trace.run_count.sum()),
-        unique_blocks=int((last >= 0).sum()),
+        unique_blocks=found.unique,
         prefixes=prefixes,
         ttl_s=life,
         gap_s=gaps[order, 0],
@@ -202,9 +174,50 @@ def measure_reuse(trace: Trace, *, ttl_s: float = np.inf, least_tokens: int = 0)
         gap_share=np.cumsum(gaps[order, 2]),
         block_gap_s=raw[block_order, 0],
         block_gap_count=raw[block_order, 1],
-        lru=np.cumsum(np.cumsum(by_distance, axis=0), axis=0),
-        hit_tokens=hit_tokens,
+        lru_blocks=corner,
+        lru=np.concatenate([np.zeros((1, 3)), np.cumsum(rises, axis=0)]),
+        lru_slope=slope,
+        hit_tokens=found.hit_tokens,
     )
+
+
+def _any_uses(trace: Trace, runs: Runs, ids: int, size: int, life: float, least: int) -> Uses:
+    """The same for ids that are not prefixes, block by block."""
+    from headway.simulation._reuse import general_pass
+
+    hit_tokens, gaps, raw, by_distance, unique = general_pass(
+        trace.arrival_s, trace.input_tokens, *runs, ids, size, life, least
+    )
+    at = np.flatnonzero((by_distance != 0).any(axis=1))
+    return Uses(hit_tokens, gaps, raw, at, by_distance[at], int(unique))
+
+
+def lru_served(reuse: Reuse, blocks: ArrayLike) -> Floats:
+    """Tokens, request shares and blocks served by an LRU cache of whole blocks; shape (..., 3).
+
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [16, 16], [1, 1], block_tokens=16, blocks=[3, 3], block_indptr=[0, 1, 2])
+    >>> lru_served(measure_reuse(one), [0, 1, 5])[:, 0].tolist()
+    [0.0, 16.0, 16.0]
+    """
+    asked = np.asarray(blocks)
+    at = np.searchsorted(reuse.lru_blocks, asked, side="right") - 1
+    return np.asarray(reuse.lru[at] + reuse.lru_slope[at] * (asked - reuse.lru_blocks[at])[..., None])
+
+
+def lru_blocks_for(reuse: Reuse, tokens: ArrayLike) -> Ints:
+    """Fewest blocks with which LRU serves so many tokens of all; the last that adds any where none does [1].
+
+    >>> from headway.simulation.trace import make_trace
+    >>> one = make_trace("t", [0, 9], [48, 48], [1, 1], block_tokens=16, blocks=[0, 1, 2] * 2, block_indptr=[0, 3, 6])
+    >>> lru_blocks_for(measure_reuse(one), [0, 17, 48]).tolist()
+    [0, 2, 3]
+    """
+    wanted = np.asarray(tokens, dtype=float)
+    at = np.maximum(np.searchsorted(reuse.lru[:, 0], wanted, side="left") - 1, 0)
+    slope = np.where(reuse.lru_slope[at, 0] > 0, reuse.lru_slope[at, 0], np.inf)
+    more = np.ceil(np.maximum(wanted - reuse.lru[at, 0], 0.0) / slope)
+    return np.asarray(reuse.lru_blocks[at] + more, dtype=np.int64)
 
 
 def ttl_hit_rate(reuse: Reuse, ttl_s: ArrayLike) -> HitRate:
@@ -264,9 +277,9 @@ def lru_hit_rate(reuse: Reuse, capacity_tokens: ArrayLike) -> HitRate:
     capacity = np.asarray(capacity_tokens, dtype=float)
     if np.isnan(capacity).any() or (capacity < 0).any():
         not_negative("capacity_tokens", capacity, "token")
-    most = float(reuse.block_tokens * (len(reuse.lru) - 1))
+    most = float(reuse.block_tokens * reuse.unique_blocks)
     blocks = (np.minimum(capacity, most) // reuse.block_tokens).astype(np.int64)
-    held = reuse.lru[blocks]
+    held = lru_served(reuse, blocks)
     return HitRate(
         *together(held[..., 0] / reuse.input_tokens, held[..., 1] / reuse.requests, held[..., 2] / reuse.accesses)
     )

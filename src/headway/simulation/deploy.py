@@ -16,11 +16,10 @@ from headway.physics.attention import kv_bytes
 from headway.physics.layout import Layout
 from headway.physics.memory import memory_use
 from headway.simulation._plain_times import prefill_seconds
-from headway.simulation._state import Times
 from headway.simulation.fleet import CacheTier, Fleet
 from headway.simulation.memories import HOST_BANDWIDTH, MemoryTier, cache_tier
 from headway.simulation.scheduler import Scheduler
-from headway.simulation.step_times import StepTimes, step_times
+from headway.simulation.step_times import StepTimes, loop_times, step_times
 from headway.simulation.trace import Trace
 
 
@@ -177,8 +176,7 @@ def _full_step(times: StepTimes, budget: int, trace: Trace) -> float:
     """Seconds of a full prefill step whose attention is that at the mean place of the trace's prompt tokens."""
     inputs = trace.input_tokens.astype(float)
     place = int((inputs**2).sum() / inputs.sum() / 2.0) if len(trace) else 0
-    grid = Times(times.linear, times.head, times.decode, times.prefill, times.context_top, times.new_top)
-    return float(times.linear[budget]) + prefill_seconds(grid, budget, place)
+    return float(times.linear[budget]) + prefill_seconds(loop_times(times), budget, place)
 
 
 def _tiers(

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from headway.facts.errors import InputError, nearest
+from headway.simulation.columns import Floats, Ints
 
 Line: TypeAlias = tuple[int, str]
 """Number of the line in the file, from 1, and its text."""
+Rows: TypeAlias = list[tuple[int, dict[str, Any]]]
+"""Numbers of lines, and the objects on them."""
 
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+_WHOLE_MOST = 2**62
+_FLOAT_MOST = 1e308
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -59,6 +69,23 @@ def _unpack(path: str | Path, data: bytes) -> bytes:
     return b"".join(parts)
 
 
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """While many objects are made that stay: the collector of cycles does not look through them again and again.
+
+    >>> with many_objects():
+    ...     len([{"t": 0} for _ in range(3)])
+    3
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def text_lines(path: str | Path, data: bytes) -> list[Line]:
     r"""Lines that hold something, with their numbers.
 
@@ -93,12 +120,15 @@ def json_lines(path: str | Path, lines: list[Line]) -> Iterator[tuple[int, dict[
     >>> list(json_lines("a.jsonl", [(1, '{"t": 0}')]))
     [(1, {'t': 0})]
     """
+    decoder: Any = json.JSONDecoder()
+    scan = decoder.scan_once
     for number, line in lines:
+        text = line.strip()
         try:
-            found = json.loads(line)
-        except (ValueError, RecursionError):
-            raise InputError(f"{path}:{number}", line, "one JSON object") from None
-        if not isinstance(found, dict):
+            found, end = scan(text, 0)
+        except (ValueError, StopIteration, RecursionError):
+            found, end = None, 0
+        if end != len(text) or not isinstance(found, dict):
             raise InputError(f"{path}:{number}", line, "one JSON object")
         yield number, found
 
@@ -138,7 +168,7 @@ def whole_of(place: str, row: dict[str, Any], key: str) -> int:
     12
     """
     value = number_of(place, row, key)
-    if not abs(value) < 2**62 or value != int(value):
+    if not abs(value) < _WHOLE_MOST or value != int(value):
         raise InputError(f"{place}: {key}", value, "a whole number")
     return int(value)
 
@@ -157,6 +187,71 @@ def ids_of(place: str, row: dict[str, Any], key: str) -> list[int]:
     [0, 4]
     """
     value = row.get(key)
-    if not isinstance(value, list) or not all(type(i) is int and 0 <= i < 2**62 for i in value):
+    if not isinstance(value, list) or not all(type(i) is int and 0 <= i < _WHOLE_MOST for i in value):
         raise InputError(f"{place}: {key}", value, "a list of block ids: whole numbers from 0")
     return value
+
+
+def numbers_of(path: str | Path, rows: Rows, key: str, *, default: float | None = None) -> Floats:
+    """:func:`number_of` each row of a file, whose first flaw is named.
+
+    Raises
+    ------
+    InputError
+        As :func:`number_of`.
+
+    Examples
+    --------
+    >>> numbers_of("a.jsonl", [(1, {"t": 3}), (2, {"t": 0.5})], "t").tolist()
+    [3.0, 0.5]
+    """
+    values: list[Any] = [row.get(key, default) for _, row in rows]
+    if not {*map(type, values)} <= {int, float}:
+        values = [number_of(f"{path}:{number}", row, key, default=default) for number, row in rows]
+    try:
+        return np.array(values, dtype=np.float64)
+    except OverflowError:
+        at = next(i for i, value in enumerate(values) if abs(value) > _FLOAT_MOST)
+        raise InputError(f"{path}:{rows[at][0]}: {key}", values[at], "a number below 1e308") from None
+
+
+def wholes_of(path: str | Path, rows: Rows, key: str) -> Ints:
+    """:func:`whole_of` each row of a file, whose first flaw is named.
+
+    Raises
+    ------
+    InputError
+        As :func:`whole_of`.
+
+    Examples
+    --------
+    >>> wholes_of("a.jsonl", [(1, {"in": 3}), (2, {"in": 12.0})], "in").tolist()
+    [3, 12]
+    """
+    values: list[Any] = [row.get(key) for _, row in rows]
+    if {*map(type, values)} != {int} or max(values) >= _WHOLE_MOST or min(values) <= -_WHOLE_MOST:
+        values = [whole_of(f"{path}:{number}", row, key) for number, row in rows]
+    return np.array(values, dtype=np.int64)
+
+
+def lists_of(path: str | Path, rows: Rows, key: str) -> tuple[Ints, Ints]:
+    """:func:`ids_of` each row of a file, one after another, and where each row's begin; the first flaw is named.
+
+    Raises
+    ------
+    InputError
+        As :func:`ids_of`.
+
+    Examples
+    --------
+    >>> [a.tolist() for a in lists_of("a.jsonl", [(1, {"h": [0, 4]}), (2, {"h": [7]})], "h")]
+    [[0, 4, 7], [0, 2, 3]]
+    """
+    lists: list[Any] = [row.get(key) for _, row in rows]
+    flat: list[Any] = list(chain.from_iterable(lists)) if {*map(type, lists)} <= {list} else [None]
+    if flat and ({*map(type, flat)} != {int} or min(flat) < 0 or max(flat) >= _WHOLE_MOST):
+        lists = [ids_of(f"{path}:{number}", row, key) for number, row in rows]
+        flat = list(chain.from_iterable(lists))
+    indptr = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(np.fromiter(map(len, lists), dtype=np.int64, count=len(lists)), out=indptr[1:])
+    return np.array(flat, dtype=np.int64), indptr

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from headway.facts.check import not_negative, whole
+from headway.facts.errors import InputError, RangeError, unknown
+
+#: What a full tier drops.
+KEEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "lru": "drops the least recently used",
+        "lfu": "drops the least often used since it came (15 times and more are one), the least recent of those",
+        "s3-fifo": "a tenth for newcomers, second uses are promoted, the dropped are remembered",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CacheTier:
-    """A memory below that of the engines which keeps blocks of prompts, least recently used out first.
+    """A memory below that of the engines which keeps blocks of prompts.
 
     Parameters
     ----------
@@ -24,6 +37,15 @@ class CacheTier:
         Seconds to the first byte [s].
     shared : bool
         One for all engines, instead of one for each.
+    keeps : str
+        Key of ``KEEPS``: what a full tier drops.
+    life_s : float
+        Time after its last use for which a block is kept; it does not go down after that [s].
+
+    Raises
+    ------
+    RangeError, UnknownNameError
+        If a number is out of range, or there is no such policy.
 
     Examples
     --------
@@ -37,12 +59,18 @@ class CacheTier:
     busy_token_s: float
     latency_s: float = 0.0
     shared: bool = False
+    keeps: str = "lru"
+    life_s: float = math.inf
 
     def __post_init__(self) -> None:
         """Refuse what no memory is."""
         whole(f"blocks of {self.name}", self.blocks, least=0)
         for name in ("token_s", "busy_token_s", "latency_s"):
             not_negative(name, getattr(self, name), "s")
+        if self.keeps not in KEEPS:
+            raise unknown("policy of a tier", self.keeps, KEEPS)
+        if not self.life_s >= 0:
+            raise RangeError("life of a tier", self.life_s, "at least 0 s, or no limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +97,8 @@ class Fleet:
         Tiers get a block when it is made, instead of when the one above drops it.
     layers : int
         Layers of the model, whose caches are loaded one after the other [1].
+    schedule : tuple of (float, int)
+        From these times on, so many replicas take new requests; the others serve what they have [s], [1].
 
     Examples
     --------
@@ -86,6 +116,7 @@ class Fleet:
     tiers: tuple[CacheTier, ...] = ()
     write_through: bool = False
     layers: int = 1
+    schedule: tuple[tuple[float, int], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse fleets without a decoding engine."""
@@ -96,6 +127,13 @@ class Fleet:
         whole("layers", self.layers)
         for name in ("swap_token_s", "send_token_s", "send_latency_s"):
             not_negative(name, getattr(self, name), "s")
+        if self.schedule and self.prefillers:
+            raise InputError("schedule", "engines that only prefill", "engines that do both")
+        times = [at for at, _ in self.schedule]
+        if times != sorted(times):
+            raise InputError("schedule", times, "times that rise")
+        for _, engines in self.schedule:
+            whole("replicas of the schedule", engines, most=self.engines)
 
     @property
     def schedulers(self) -> int:

@@ -10,39 +10,32 @@ import numpy as np
 
 from headway.facts.errors import InputError
 from headway.simulation.columns import NONE, Ints, file_place
-from headway.simulation.files import ids_of, number_of, whole_of
+from headway.simulation.files import Rows, ids_of, lists_of, number_of, numbers_of, whole_of, wholes_of
 from headway.simulation.trace import Trace, make_trace
 
 MOONCAKE_BLOCK = 512
 BAILIAN_BLOCK = 16
 MEASURED_BLOCK = 16
 
-Rows = list[tuple[int, dict[str, Any]]]
-
 
 def _hashed(path: str, rows: Rows, name: str, source: str, block: int, seconds: float, notes: tuple[str, ...]) -> Trace:
     """Lines with ``timestamp, input_length, output_length, hash_ids``."""
-    arrival, inputs, outputs, ids, indptr = [], [], [], [], [0]
-    for number, row in rows:
-        place = f"{path}:{number}"
-        tokens, own = whole_of(place, row, "input_length"), ids_of(place, row, "hash_ids")
-        if len(own) not in (tokens // block, -(-tokens // block)):
-            wanted = f"{-(-tokens // block)}: {tokens} tokens in blocks of {block}"
-            raise InputError(f"{place}: hash_ids", f"{len(own)} ids", wanted)
-        arrival.append(number_of(place, row, "timestamp") * seconds)
-        inputs.append(tokens)
-        outputs.append(whole_of(place, row, "output_length"))
-        ids.extend(own)
-        indptr.append(len(ids))
+    inputs, (ids, indptr) = wholes_of(path, rows, "input_length"), lists_of(path, rows, "hash_ids")
+    own = np.diff(indptr)
+    wrong = (own != inputs // block) & (own != -(-inputs // block))
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        wanted = f"{-(-inputs[i] // block)}: {inputs[i]} tokens in blocks of {block}"
+        raise InputError(f"{path}:{rows[i][0]}: hash_ids", f"{own[i]} ids", wanted)
     return make_trace(
         name,
-        arrival,
+        numbers_of(path, rows, "timestamp") * seconds,
         inputs,
-        outputs,
+        wholes_of(path, rows, "output_length"),
         session=_chats(path, rows) if source != "Mooncake" else None,
         block_tokens=block,
-        blocks=np.array(ids, dtype=np.int64),
-        block_indptr=np.array(indptr, dtype=np.int64),
+        blocks=ids,
+        block_indptr=indptr,
         source=source,
         notes=notes,
         place=file_place(path, np.array([number for number, _ in rows])),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,10 @@ class MemoryTier:
         One for all replicas, over the network.
     usd_per_byte_second : float
         Rent: purchase over five years [$/(B s)].
+    keeps : str
+        What it drops where it is full, of :data:`~headway.simulation.fleet.KEEPS`.
+    life_s : float
+        Time after its last use for which a block is kept [s].
     """
 
     name: str
@@ -49,9 +54,13 @@ class MemoryTier:
     device_bandwidth: float
     shared: bool
     usd_per_byte_second: float
+    keeps: str = "lru"
+    life_s: float = math.inf
 
 
-def memory_tier(name: str, capacity: float, bandwidth: float | None = None) -> MemoryTier:
+def memory_tier(
+    name: str, capacity: float, bandwidth: float | None = None, *, keeps: str = "lru", life_s: float = math.inf
+) -> MemoryTier:
     """A memory of a device's kind; as many devices as the capacity needs read together.
 
     Parameters
@@ -62,6 +71,8 @@ def memory_tier(name: str, capacity: float, bandwidth: float | None = None) -> M
         [B].
     bandwidth : float, optional
         Read rate instead of the devices' [B/s].
+    keeps, life_s : str, float
+        As in :class:`MemoryTier`.
 
     Raises
     ------
@@ -82,7 +93,7 @@ def memory_tier(name: str, capacity: float, bandwidth: float | None = None) -> M
     )
     rent = media_price(device.technology).usd_per_byte / (YEARS * _YEAR_S)
     shared = device.technology == "flash cluster"
-    return MemoryTier(device.name, size, rate, device.capacity, device.bandwidth, shared, rent)
+    return MemoryTier(device.name, size, rate, device.capacity, device.bandwidth, shared, rent, keeps, life_s)
 
 
 def cache_tier(
@@ -114,7 +125,8 @@ def cache_tier(
     blocks = int(which.capacity / own // (token_bytes * block_tokens))
     taken = token_bytes / rate if which.shared else token_bytes / min(rate, path)
     wait = latency if which.shared else 0.0
-    return CacheTier(which.name, blocks, token_bytes / min(rate, path), taken, wait, which.shared)
+    moves = token_bytes / min(rate, path), taken, wait
+    return CacheTier(which.name, blocks, *moves, which.shared, which.keeps, which.life_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,8 @@ class MemoryOutcome:
         Share of the span in which it was read [1].
     saved_usd_per_hour, rent_usd_per_hour : float
         Prefill saved at the deployment's own rate, and rent [$/h].
+    keeps, life_s : str, float
+        As in :class:`MemoryTier`.
     """
 
     name: str
@@ -160,6 +174,8 @@ class MemoryOutcome:
     busy: float
     saved_usd_per_hour: float
     rent_usd_per_hour: float
+    keeps: str = "lru"
+    life_s: float = math.inf
 
     @property
     def net_usd_per_hour(self) -> float:
@@ -232,6 +248,8 @@ def memory_outcomes(
                 busy=float(flow[MOVING]) / span / lists,
                 saved_usd_per_hour=tokens * again / span * HOUR_S,
                 rent_usd_per_hour=which.capacity * copies * which.usd_per_byte_second * HOUR_S,
+                keeps=which.keeps,
+                life_s=which.life_s,
             )
         )
     return tuple(found)

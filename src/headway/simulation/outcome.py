@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headway.facts.errors import InputError
 from headway.simulation._state import Floats, Ints
@@ -227,6 +228,20 @@ def _gaps(run: Replay) -> Spread:
     return Spread(float((centre * run.gaps).sum() / total), *cuts)
 
 
+def within_limits(run: Replay, ttft: float, tpot: float) -> NDArray[np.bool_]:
+    """Whether each request was served within limits [s].
+
+    >>> from headway.simulation.replay import replay
+    >>> from headway.simulation.step_times import fixed_times
+    >>> from headway.simulation.trace import make_trace
+    >>> within_limits(replay(make_trace("t", [0.0, 0.1], [10, 10], [1, 1]), fixed_times(0.5)), 0.6, 1.0).tolist()
+    [True, False]
+    """
+    times = request_times(run)
+    good = np.isfinite(run.last_s) & (times["ttft_s"] <= ttft) & ~(times["tpot_s"] > tpot)
+    return np.asarray(good, dtype=np.bool_)
+
+
 def outcome(run: Replay, costs: Costs | None = None, ttft: float = math.inf, tpot: float = math.inf) -> Outcome:
     """Summarise a replay.
 
@@ -248,8 +263,7 @@ def outcome(run: Replay, costs: Costs | None = None, ttft: float = math.inf, tpo
     (2, 0.5, 1.0)
     """
     times = request_times(run)
-    served = np.isfinite(run.last_s)
-    good = served & (times["ttft_s"] <= ttft) & ~(times["tpot_s"] > tpot)
+    served, good = np.isfinite(run.last_s), within_limits(run, ttft, tpot)
     begin = float(np.nanmin(run.queued_s)) if np.isfinite(run.queued_s).any() else 0.0
     span = max(run.end_s - begin, 0.0)
     out_tokens = float(run.trace.output_tokens[served].sum())

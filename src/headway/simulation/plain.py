@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from collections import deque
 from itertools import count
 from typing import Any
@@ -18,6 +19,7 @@ from headway.simulation._plain import (
     found_blocks,
     free_blocks,
     grow_to,
+    keep_sample,
     let_go,
     new_engines,
     new_sequence,
@@ -38,6 +40,7 @@ from headway.simulation._state import (
     LAST_END,
     PREEMPTED,
     QUEUED,
+    SAMPLE_AT,
     SERVED,
     START,
     STEPS,
@@ -55,13 +58,10 @@ def play(work: Work, rules: Rules, times: Times) -> State:
     >>> from headway.simulation.fleet import Fleet
     >>> from headway.simulation.replay import prepare
     >>> from headway.simulation.scheduler import Scheduler
-    >>> from headway.simulation.step_times import fixed_times
+    >>> from headway.simulation.step_times import fixed_times, loop_times
     >>> from headway.simulation.trace import make_trace
     >>> work, rules, _ = prepare(make_trace("one", [1.0], [100], [3]), Scheduler(max_seqs=4), Fleet())
-    >>> t = fixed_times(0.02)
-    >>> play(work, rules, Times(t.linear, t.head, t.decode, t.prefill, t.context_top, t.new_top)).when[:, LAST].round(
-    ...     3
-    ... ).tolist()
+    >>> play(work, rules, loop_times(fixed_times(0.02))).when[LAST].round(3).tolist()
     [1.06]
     """
     out = fresh_state(work, rules)
@@ -84,8 +84,8 @@ def play(work: Work, rules: Rules, times: Times) -> State:
             return out
         if coming <= stepping:
             r = opened.popleft() if first_open <= first_later else heapq.heappop(later)[1]
-            e = _route(sequences[r], engines, work, rules, turns)
-            out.seq[r, ENGINE] = e
+            e = _route(sequences[r], engines, work, rules, turns, coming)
+            out.mark[ENGINE, r] = e
             engines[e]["lines"][sequences[r]["lane"]].append(sequences[r])
             group = groups[e // rules.ranks]
             if not group["flying"]:
@@ -95,8 +95,10 @@ def play(work: Work, rules: Rules, times: Times) -> State:
             _turn(group, engines, stepping, world)
 
 
-def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any) -> int:
+def _route(q: Sequence, engines: list[Engine], work: Work, rules: Rules, turns: Any, now: float) -> int:
     pool = range(rules.engines)
+    if rules.since.size:
+        pool = range(int(rules.taking[max(bisect_right(rules.since, now) - 1, 0)]))
     if rules.prefillers:
         pool = range(rules.prefillers, rules.engines) if q["state"] == "ready" else range(rules.prefillers)
     if len(pool) == 1:
@@ -136,9 +138,9 @@ def _due(engine: Engine, rules: Rules) -> list[Sequence]:
 def _preempt(engine: Engine, rules: Rules, out: State) -> Sequence:
     lane = max(q["lane"] for q in engine["seats"])
     q: Sequence = [x for x in engine["seats"] if x["lane"] == lane][-1]
-    out.seq[q["r"], PREEMPTED] += 1
+    out.mark[PREEMPTED, q["r"]] += 1
     engine["seats"].remove(q)
-    let_go(engine, q)
+    let_go(engine, q, rules)
     if q["state"] == "decode":
         q["left"] -= q["made"]
         q["target"] += math.floor(q["made"] * rules.gain) + (0 if rules.swap else 1)
@@ -154,9 +156,9 @@ def _board(engine: Engine, q: Sequence, now: float, out: State) -> bool:
     """Take the first of its lane; whether it is the first time."""
     engine["lines"][q["lane"]].popleft()
     engine["seats"].append(q)
-    new = bool(math.isnan(out.when[q["r"], START]))
+    new = bool(math.isnan(out.when[START, q["r"]]))
     if new:
-        out.when[q["r"], START] = now
+        out.when[START, q["r"]] = now
     return new
 
 
@@ -191,7 +193,7 @@ def _join(engine: Engine, rules: Rules, now: float, out: State) -> float:
         if engine["seats"] and need > free_blocks(engine, rules) - rules.watermark:
             break
         _board(engine, q, now, out)
-        if out.seq[q["r"], PREEMPTED] > 0 and rules.swap:
+        if out.mark[PREEMPTED, q["r"]] > 0 and rules.swap:
             seconds += q["target"] * rules.swap_token_s
         grow_to(engine, q, q["target"], rules)
         _start_decoding(engine, q, rules)
@@ -276,7 +278,7 @@ def _admit(
             break
         resume = ready_at(engine, q, sources, rules, times) if rules.tiers.size else now
         if _board(engine, q, now, out):
-            out.seq[q["r"], HIT] = hit
+            out.mark[HIT, q["r"]] = hit
             out.tier_hits[q["r"]] = hits_by_tier(q, sources, rules)
         if rules.tiers.size:
             take_loads(engine, q, sources, rules)
@@ -300,12 +302,12 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
     work, rules, _, out, later = world
 
     def leave(q: Sequence) -> None:
-        out.when[q["r"], LAST] = at
+        out.when[LAST, q["r"]] = at
         out.counts[SERVED] += 1
         child = int(work.first_child[q["r"]])
         while child >= 0:
-            out.when[child, QUEUED] = at + work.think[child]
-            heapq.heappush(later, (float(out.when[child, QUEUED]), child))
+            out.when[QUEUED, child] = at + work.think[child]
+            heapq.heappush(later, (float(out.when[QUEUED, child]), child))
             child = int(work.next_child[child])
 
     if engine["flown"]:
@@ -314,17 +316,17 @@ def _complete(e: int, engine: Engine, at: float, world: Any) -> None:
         q["made"] += 1
         out.counts[DECODED] += 1
     for q in sorted((x for x in engine["flown"] if x["made"] == x["left"]), key=lambda x: -x["order"]):
-        let_go(engine, q)
+        let_go(engine, q, rules)
         engine["seats"].remove(q)
         leave(q)
     for q in [x for x in _prefilling(engine) if x["done"] == x["target"]]:
         q["left"] -= 1
-        if math.isnan(out.when[q["r"], FIRST]):
-            out.when[q["r"], FIRST] = at
+        if math.isnan(out.when[FIRST, q["r"]]):
+            out.when[FIRST, q["r"]] = at
         if q["left"] and e >= rules.prefillers:
             _start_decoding(engine, q, rules)
             continue
-        let_go(engine, q)
+        let_go(engine, q, rules)
         engine["seats"].remove(q)
         if q["left"]:
             q["state"] = "ready"
@@ -343,6 +345,8 @@ def _turn(group: Engine, engines: list[Engine], at: float, world: Any) -> None:
             _complete(e, engines[e], at, world)
         out.clock[LAST_END] = at
     group["flying"] = False
+    if at >= out.clock[SAMPLE_AT]:
+        keep_sample(engines, out, at)
     if not any(engines[e]["seats"] or _next(engines[e]) for e in group["ranks"]):
         group["event"] = math.inf
         return

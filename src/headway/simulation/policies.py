@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from headway.facts.check import not_negative
 from headway.facts.errors import unknown
 from headway.physics.arrays import together
-from headway.simulation.cache import HitRate, dense_runs, lru_hit_rate, measure_reuse, require_blocks
+from headway.simulation.cache import HitRate, lru_hit_rate, measure_reuse, require_blocks
 from headway.simulation.columns import Ints
+from headway.simulation.prefixes import dense_runs
 from headway.simulation.trace import Trace
 
 POLICIES: Final[MappingProxyType[str, str]] = MappingProxyType(

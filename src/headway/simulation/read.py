@@ -16,7 +16,7 @@ from headway.facts.errors import InputError, MissingExtraError
 from headway.simulation.agentic import SESSION_GAP_S, agentic_trace
 from headway.simulation.arrivals import dequantise, grid_s
 from headway.simulation.csv_formats import OWN_OPTIONAL, OWN_REQUIRED, table_trace
-from headway.simulation.files import json_lines, read_bytes, text_lines
+from headway.simulation.files import json_lines, many_objects, read_bytes, text_lines
 from headway.simulation.json_formats import LINES, measured
 from headway.simulation.trace import Trace
 
@@ -73,7 +73,8 @@ def read_trace(
     if data.startswith(_PARQUET):
         trace = _parquet(str(path), name)
     elif data.lstrip()[:1] in (b"{", b"["):
-        trace = _json(str(path), data, name, closed, gap, seed)
+        with many_objects():
+            trace = _json(str(path), data, name, closed, gap, seed)
     else:
         trace = table_trace(str(path), text_lines(path, data), name)
     step = grid_s(trace)

@@ -24,6 +24,7 @@ from headway.simulation._state import (
     HIT,
     LAST,
     LAST_END,
+    OCCUPANCY_BINS,
     PREEMPTED,
     QUEUED,
     SAMPLED,
@@ -37,11 +38,11 @@ from headway.simulation._state import (
     Work,
     fresh_state,
 )
-from headway.simulation.cache import dense_runs
-from headway.simulation.fleet import Fleet
+from headway.simulation.fleet import KEEPS, Fleet
 from headway.simulation.plain import play
+from headway.simulation.prefixes import dense_runs
 from headway.simulation.scheduler import ROUTERS, Scheduler
-from headway.simulation.step_times import StepTimes
+from headway.simulation.step_times import StepTimes, loop_times
 from headway.simulation.trace import Trace
 
 Progress = Callable[[int, int, float], None]
@@ -72,8 +73,9 @@ class Replay:
         Histogram of gaps between tokens, 100 bins in each decade from 1 us.
     occupancy_s, trains : ndarray, shape (101,)
         Time, and steps, by share of seats taken in percent.
-    series : ndarray, shape (k, 7)
-        Time, running, waiting, blocks held, blocks kept without a user, tokens decoded and requests done so far.
+    series : ndarray, shape (k, 7 + tiers)
+        Time, running, waiting, blocks held, blocks kept without a user, tokens decoded and requests done so far, and
+        the blocks that each tier holds.
     steps, decoded_tokens, computed_tokens : int
         Steps, decode passes of sequences, prompt tokens computed (again after preemptions) [1].
     area : float
@@ -135,7 +137,7 @@ def replay(
     fleet : Fleet, optional
         One engine without a memory limit where not given.
     engine : {"compiled", "plain"}
-        The loop, or its oracle (which keeps requests' times only).
+        The loop, or its oracle (without the gaps between tokens, occupancy and the area).
     progress : callable, optional
         Called now and then with requests done, requests in all, and the simulated time [s].
 
@@ -155,7 +157,7 @@ def replay(
     """
     rule, engines = scheduler or Scheduler(), fleet or Fleet()
     work, rules, rejected = prepare(trace, rule, engines)
-    table = Times(times.linear, times.head, times.decode, times.prefill, times.context_top, times.new_top)
+    table = loop_times(times)
     _check_table(work, rules, table)
     if engine == "plain":
         return _result(trace, rule, engines, rejected, play(work, rules, table), True)
@@ -181,29 +183,38 @@ def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rul
     """
     cache = scheduler.prefix_cache and trace.block_tokens > 0
     block = trace.block_tokens if cache else scheduler.block_tokens
-    limit = fleet.blocks or int((trace.input_tokens + trace.output_tokens).sum() // block + 2 * len(trace) + 2)
-    need = -(-(trace.input_tokens + trace.output_tokens + 1) // block) + 1
-    rejected = _with_followers(trace, need > limit)
-    kept = np.flatnonzero(~rejected)
-    number = np.full(len(trace) + 1, -1, dtype=np.int64)
-    number[kept] = np.arange(kept.size)
-    children, following = _children(number[trace.after[kept]], kept.size)
-    counts = trace.block_counts[kept] if cache else np.zeros(kept.size, dtype=np.int64)
-    ids = _dense(trace, kept) if cache else np.zeros(0, dtype=np.int32)
-    gain = scheduler.acceptance
-    emitted = 1 + np.ceil((np.maximum(trace.output_tokens[kept], 1) - 1) / gain).astype(np.int64)
-    if emitted.size and int(emitted.max()) > _MOST_PASSES:
+    inputs, outputs, gain = trace.input_tokens, trace.output_tokens, scheduler.acceptance
+    limit = fleet.blocks or int((inputs.sum() + outputs.sum()) // block + 2 * len(trace) + 2)
+    rejected, most = np.zeros(len(trace), dtype=np.bool_), (limit - 1) * block - 1
+    if int(inputs.max()) + int(outputs.max()) > most:
+        rejected = _with_followers(trace, inputs + outputs > most)
+    whole = not rejected.any()
+
+    def stay(column: Any) -> Any:
+        taken = column if whole else column[~rejected]
+        return taken if taken.flags.writeable else taken.copy()
+
+    tokens, emitted = stay(inputs), np.maximum(stay(outputs), 1)
+    if gain != 1:
+        emitted = 1 + np.ceil((emitted - 1) / gain).astype(np.int64)
+    n = tokens.size
+    if n and int(emitted.max()) > _MOST_PASSES:
         raise InputError("output_tokens", int(emitted.max()), f"at most {_MOST_PASSES} passes in one request")
+    children, following = _children(stay(trace.after), rejected)
+    pointer = np.zeros(n + 1, dtype=np.int64)
+    if cache:
+        np.cumsum(stay(trace.block_counts), out=pointer[1:])
+    ids = _dense(trace, rejected) if cache else np.zeros(0, dtype=np.int32)
     work = Work(
-        arrival=np.where(trace.after[kept] >= 0, np.nan, trace.arrival_s[kept]),
-        tokens=trace.input_tokens[kept].copy(),
+        arrival=stay(trace.arrival_s),
+        tokens=tokens,
         emitted=emitted,
-        lane=np.clip(trace.priority[kept], 0, scheduler.lanes - 1),
-        session=trace.session[kept],
-        think=trace.think_s[kept],
+        lane=np.minimum(stay(trace.priority), scheduler.lanes - 1) if scheduler.lanes > 1 else np.zeros(n, np.int64),
+        session=stay(trace.session),
+        think=stay(trace.think_s),
         first_child=children,
         next_child=following,
-        pointer=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        pointer=pointer,
         ids=ids,
     )
     rules = Rules(
@@ -233,6 +244,8 @@ def prepare(trace: Trace, scheduler: Scheduler, fleet: Fleet) -> tuple[Work, Rul
         through=fleet.write_through,
         layers=fleet.layers,
         tiers=_tiers(fleet, block, bool(cache)),
+        since=np.array([at for at, _ in fleet.schedule], dtype=np.float64),
+        taking=np.array([engines * fleet.ranks for _, engines in fleet.schedule], dtype=np.int64),
     )
     return work, rules, rejected
 
@@ -261,9 +274,10 @@ def _tiers(fleet: Fleet, block: int, cache: bool) -> Floats:
     """Rows of the tiers' numbers, in the order of the columns of ``Rules.tiers``."""
     rows, row = [], 0
     for tier in fleet.tiers if cache else ():
-        rows.append((tier.blocks, tier.latency_s, tier.token_s * block, tier.busy_token_s * block, row, tier.shared))
+        moves = tier.latency_s, tier.token_s * block, tier.busy_token_s * block
+        rows.append((tier.blocks, *moves, row, tier.shared, list(KEEPS).index(tier.keeps), tier.life_s))
         row += 1 if tier.shared else fleet.schedulers
-    return np.array(rows, dtype=np.float64).reshape(len(rows), 6)
+    return np.array(rows, dtype=np.float64).reshape(len(rows), 8)
 
 
 def _check_table(work: Work, rules: Rules, table: Times) -> None:
@@ -284,24 +298,24 @@ def _with_followers(trace: Trace, bad: Any) -> Any:
     return found
 
 
-def _children(parents: Ints, n: int) -> tuple[Ints, Ints]:
-    """First follower of each request, and the next with the same predecessor."""
-    first, following = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    for i in np.flatnonzero(parents >= 0)[::-1]:
-        following[i] = first[parents[i]]
-        first[parents[i]] = i
+def _children(after: Ints, rejected: Any) -> tuple[Ints, Ints]:
+    """First follower of each request that stays, and the next with the same predecessor, by their new numbers."""
+    first, following = np.full(after.size, -1, dtype=np.int64), np.full(after.size, -1, dtype=np.int64)
+    number = np.cumsum(~rejected) - 1 if rejected.any() else None
+    for i in np.flatnonzero(after >= 0)[::-1]:
+        parent = after[i] if number is None else number[after[i]]
+        following[i] = first[parent]
+        first[parent] = i
     return first, following
 
 
-def _dense(trace: Trace, kept: Ints) -> Any:
+def _dense(trace: Trace, rejected: Any) -> Any:
     """Block ids as small whole numbers, in the order of the requests kept."""
     if not trace.run_start.size:
         return np.zeros(0, dtype=np.int32)
     (indptr, start, count), _ = dense_runs(trace.runs)
-    if kept.size < len(trace):
-        stays = np.zeros(len(trace), dtype=bool)
-        stays[kept] = True
-        runs = np.repeat(stays, np.diff(indptr))
+    if rejected.any():
+        runs = np.repeat(~rejected, np.diff(indptr))
         start, count = start[runs], count[runs]
     ends = np.cumsum(count)
     if ends.size and ends[-1] >= 2**31:
@@ -312,29 +326,35 @@ def _dense(trace: Trace, kept: Ints) -> Any:
 
 
 def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: Any, complete: bool) -> Replay:
-    kept = ~rejected
+    kept, whole = ~rejected, not rejected.any()
 
     def spread(values: Any, missing: float) -> Any:
+        if whole:
+            return values
         full = np.full((len(trace), *values.shape[1:]), missing, dtype=values.dtype)
         full[kept] = values
         return full
 
+    shares = (OCCUPANCY_BINS - 1) * np.arange(rule.max_seqs + 1) // rule.max_seqs
+    occupancy, trains = np.zeros(OCCUPANCY_BINS), np.zeros(OCCUPANCY_BINS, dtype=np.int64)
+    np.add.at(occupancy, shares, state.occupancy)
+    np.add.at(trains, shares, state.trains)
     return Replay(
         trace,
         rule,
         fleet,
-        spread(state.when[:, QUEUED], np.nan),
-        spread(state.when[:, START], np.nan),
-        spread(state.when[:, FIRST], np.nan),
-        spread(state.when[:, LAST], np.nan),
-        spread(state.seq[:, HIT].astype(np.int64), 0),
-        spread(state.seq[:, PREEMPTED].astype(np.int64), 0),
-        spread(state.seq[:, ENGINE].astype(np.int64), -1),
+        spread(state.when[QUEUED], np.nan),
+        spread(state.when[START], np.nan),
+        spread(state.when[FIRST], np.nan),
+        spread(state.when[LAST], np.nan),
+        spread(state.mark[HIT].astype(np.int64), 0),
+        spread(state.mark[PREEMPTED].astype(np.int64), 0),
+        spread(state.mark[ENGINE].astype(np.int64), -1),
         rejected,
         state.spent[:, BUSY],
         state.gaps,
-        state.occupancy,
-        state.trains,
+        occupancy,
+        trains,
         state.samples[: state.counts[SAMPLED]],
         int(state.counts[STEPS]),
         int(state.counts[DECODED]),

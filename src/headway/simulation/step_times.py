@@ -23,7 +23,7 @@ from headway.facts.model import Model
 from headway.facts.precision import Precision
 from headway.physics.layout import Layout
 from headway.physics.step import decode_step, mixed_step
-from headway.simulation._state import Floats
+from headway.simulation._state import Floats, Times
 
 _CONTEXTS, _NEW = 96, 48
 _APART = ("head", "attention core", "drafting", "attention prefill")
@@ -53,6 +53,31 @@ class StepTimes:
     prefill: Floats
     context_top: float
     new_top: float
+
+
+def _points(top: float, count: int) -> Floats:
+    """Points of a grid whose steps widen with length."""
+    n, i = count - 1, np.arange(count)
+    return np.asarray(top * i * i / (n * n), dtype=np.float64)
+
+
+def loop_times(times: StepTimes) -> Times:
+    """The table as the loop takes it, with the points of its grids.
+
+    >>> loop_times(fixed_times(0.02)).decode_at.tolist()
+    [0.0, 1000000.0]
+    """
+    return Times(
+        times.linear,
+        times.head,
+        times.decode,
+        times.prefill,
+        _points(times.context_top, times.decode.shape[1]),
+        _points(times.new_top, times.prefill.shape[0]),
+        _points(times.context_top, times.prefill.shape[1]),
+        times.context_top,
+        times.new_top,
+    )
 
 
 def fixed_times(

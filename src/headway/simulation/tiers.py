@@ -214,7 +214,7 @@ def price_tiers(
     """Price a cache of one's own in each medium, of the size that earns most under LRU.
 
     A cache of ``C`` tokens earns ``H(C) c / span - C k u``: hits times the cost of computing a token again, less
-    the rent of its bytes. ``H`` is known for every ``C``, so the best size is found by looking at all. The rate of
+    the rent of its bytes. ``H`` is straight between known ``C``, so the best of those is the best of all. The rate of
     computing again is the peak of the chip unless `recompute_usd_per_mtok` says more.
 
     Parameters
@@ -281,9 +281,8 @@ def _tier(
     bandwidth: float,
 ) -> Tier:
     span = max(trace.span_s, 1.0)
-    blocks = np.arange(len(reuse.lru), dtype=float)
-    earned = reuse.lru[:, 0] * again / span - blocks * reuse.block_tokens * size * rent
-    best = int(np.argmax(earned))
+    earned = reuse.lru[:, 0] * again / span - reuse.lru_blocks * reuse.block_tokens * size * rent
+    best = int(reuse.lru_blocks[np.argmax(earned)])
     tokens = float(best * reuse.block_tokens)
     hit = float(lru_hit_rate(reuse, tokens).tokens_pooled) if best else 0.0
     rate = bandwidth * max(float(np.ceil(tokens * size / capacity)), 1.0)
