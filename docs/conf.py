@@ -49,7 +49,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(Claim|ClaimResult)"),
     # Type variables, aliases, and the pieces of an alias that is written as text.
     ("py:class", r"headway\.(reversible\.feistel\.T|economy\.completions\.T|simulation\.parallel\.(Result|Item))"),
-    ("py:class", r"Rule|(dict|list)\[.+"),
+    ("py:class", r"Rule|(Account|Deal)Line|(dict|list|set)\[.+"),
 ]
 
 # Two rooms may give one short name to different things, each right in its own.
