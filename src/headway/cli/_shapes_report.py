@@ -13,7 +13,7 @@ def shapes_report(trace: str | None) -> Report:
     found = shapes(read_trace(trace, closed=True, session_gap_s=SESSION_GAP_S) if trace else None)
     columns = (
         Column("technique", "technique"),
-        Column("setting", "setting", align="left"),
+        Column("setting", "setting", align="left", fold=True),
         Column("without", "without"),
         Column("with", "with"),
         Column("gain", "gain"),

@@ -94,7 +94,7 @@ def _reading_report(
     flags = (Passage("Before you believe it", warnings),) if warnings else ()
     return Report(
         title=f"{reading.model} at ${paid_in:g} in and ${paid_out:g} out per Mtok, 80% intervals",
-        parts=(_density(reading), Table("sizes", columns, tuple(rows)), *flags),
+        parts=(_density(reading), Table("sizes", columns, tuple(rows), group="quantity"), *flags),
         notes=reading.assumptions,
         document=_reading_record(reading) | {"kv_bytes_per_token": _cache_record(cached), "warnings": warnings},
     )
