@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from headway.facts.models import model, model_names
+from headway.facts.units import format_quantity
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Number, Series, Values
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def answer(values: Values) -> Answer:
     came, shares = served_from(done)
     first = tuple(came.tolist())
     lines = tuple(zip(PLACES, held.tolist(), shares.tolist(), strict=True))
-    lost = f"{found.rejected} requests are longer than the engine's own memory." if found.rejected else ""
+    lost = f"Turned away as longer than the engine's own memory: {found.rejected:,}." if found.rejected else ""
     return Answer(
         (
             Number("hit_rate", "Prompt tokens not computed", found.hit_rate, "fraction", "pooled"),
@@ -91,7 +92,8 @@ def answer(values: Values) -> Answer:
         ),
         equations=("hit rate = prompt tokens held or loaded / prompt tokens",),
         notes=(
-            f"{SESSIONS} sessions that grow, on one engine with steps of {STEP_S:g} s and {TOKEN_S:g} s a token; "
+            f"{SESSIONS} sessions that grow, on one engine with steps of {format_quantity(STEP_S, 'seconds')} "
+            f"and {format_quantity(TOKEN_S, 'seconds')} a token; "
             "a prompt waits in its seat for its blocks, or is computed again where that is sooner.",
             "'headway simulate --tier' does this for a real system and a trace of your own.",
             *((lost,) if lost else ()),
