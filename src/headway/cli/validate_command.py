@@ -137,10 +137,10 @@ def summary_table(found: Sequence[Summary]) -> Table:
         (s.group, s.metric, float(s.rows), float(s.covered), s.median_ape, s.p90_ape, s.bias, s.inside) for s in found
     )
     # A group of several metrics stands above them, which leaves their names room at 80 columns.
-    groups = {s.group: i for i, s in enumerate(reversed(found))}
+    groups = list(dict.fromkeys(s.group for s in found))
     if len(groups) == len(rows):
         return Table("summary", columns, rows, "Absolute error by group")
-    rows = tuple(sorted(rows, key=lambda row: -groups[str(row[0])]))
+    rows = tuple(sorted(rows, key=lambda row: groups.index(row[0])))
     return Table("summary", columns, rows, "Absolute error by group", group="group")
 
 

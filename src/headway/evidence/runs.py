@@ -27,7 +27,7 @@ from headway.evidence.stated import (
 from headway.facts.calibration import Book, efficiency_for, engine_name
 from headway.facts.efficiency import Efficiency
 from headway.facts.errors import InputError
-from headway.physics.layout import Layout, column, divides, stacked
+from headway.physics.layout import Layout, column, divides, rows_of, stacked
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step, prefill_step
 from headway.serving import closed_loop as loop
@@ -175,7 +175,7 @@ def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Itera
     held = column([plan.held(work.isl, work.osl) for work in works]) if known else 1.0
     place, kept = stacked(layouts) if known else Layout(), plan.whole_window
     free = largest_batch(first.model, first.system, place, held, precision=first.precision, whole_window=kept)
-    rooms = iter(np.broadcast_to(free, (len(known) or 1, 1)).ravel().tolist())
+    rooms = iter(rows_of(free, len(known) or 1))
     results = iter(zip(found, works, users, strict=True))
     for row, setup in cases:
         if setup.concurrency is None:

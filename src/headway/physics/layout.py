@@ -114,6 +114,16 @@ def column(values: Sequence[Any]) -> Any:
     return values[0] if all(value == values[0] for value in values) else np.asarray(values)[:, None]
 
 
+def rows_of(value: Any, count: int) -> list[float]:
+    """The numbers of a :func:`column` again, one a row.
+
+    >>> rows_of(column([1.0, 2.0]), 2), rows_of(column([3.0, 3.0]), 2)
+    ([1.0, 2.0], [3.0, 3.0])
+    """
+    numbers: list[float] = np.broadcast_to(value, (count, 1)).ravel().tolist()
+    return numbers
+
+
 def matrix_ways(projection: Projection, width: Any) -> Any:
     """Parts into which `width` chips divide a matrix: at most its heads, none where it is replicated [1].
 

@@ -19,7 +19,7 @@ from headway.facts.efficiency import Efficiency, efficiency_of
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import Precision
-from headway.physics.layout import Layout, check_layout, column, stacked
+from headway.physics.layout import Layout, check_layout, column, rows_of, stacked
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step, mixed_step, prefill_step
 from headway.serving.scheduler import Scheduler
@@ -149,7 +149,7 @@ def pass_times(
         model, system, place, held, new_tokens=rows, precision=precision, whole_window=plan.whole_window
     )
     decode, carrying, names = (np.broadcast_to(v, batch.shape) for v in (step.seconds, mixed.seconds, step.binding))
-    lone, space = (np.broadcast_to(v, (len(grids), 1)).ravel().tolist() for v in (alone.seconds, room))
+    lone, space = (rows_of(v, len(grids)) for v in (alone.seconds, room))
     return tuple(
         PassTimes(
             grid,

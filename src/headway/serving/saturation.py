@@ -24,7 +24,7 @@ from headway.facts.errors import RangeError
 from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.precision import Precision
-from headway.physics.layout import Layout, check_layout, column, stacked
+from headway.physics.layout import Layout, check_layout, column, rows_of, stacked
 from headway.physics.memory import largest_batch, memory_use
 from headway.physics.step import decode_step, mixed_step
 from headway.serving.scheduler import Scheduler
@@ -307,7 +307,7 @@ def drained_each(
     free = largest_batch(model, system, place, column(held), new_tokens=column(carried), **fit)
     queues = tuple(
         _queue(float(r), one, w, room, plan)
-        for r, one, w, room in zip(requests, layouts, workloads, _each(free, len(layouts)), strict=True)
+        for r, one, w, room in zip(requests, layouts, workloads, rows_of(free, len(layouts)), strict=True)
     )
     batches = np.array([[queue.full, max(queue.rest, 1.0)] for queue in queues])
     opts: dict[str, Any] = {"precision": precision, "efficiency": efficiency}
@@ -325,11 +325,6 @@ def drained_each(
         else:
             found.append(_drain(queue, one, w, decode[i], carrying[i], str(names[i, 0])))
     return tuple(found)
-
-
-def _each(value: Any, count: int) -> list[float]:
-    values: list[float] = np.broadcast_to(value, (count, 1)).ravel().tolist()
-    return values
 
 
 @dataclass(frozen=True, slots=True)
