@@ -23,7 +23,7 @@ from headway.facts.systems import system
 from headway.physics.attention import attention_flops, kv_bytes, kv_read_bytes
 from headway.physics.collectives import all_reduce, all_to_all
 from headway.physics.experts import busiest_rank_tokens, touched_experts
-from headway.physics.kernel import Machine, Operator, Work, forward, soft_maximum
+from headway.physics.kernel import Machine, Operator, Work, forward, soft_maximum, tiled_rows
 from headway.physics.layout import Layout
 
 Place = tuple[Model, System, Layout]
@@ -267,7 +267,29 @@ def test_a_bad_latency_is_named(field: str, bad: object) -> None:
         dataclasses.replace(IDEAL, **{field: bad})
 
 
+@pytest.mark.parametrize("field", ["softness", "tile"])
 @pytest.mark.parametrize("bad", [0.9, -1.0, 0.0, float("nan"), True, "3", None])
-def test_a_norm_below_one_is_named(bad: Any) -> None:
-    with pytest.raises(RangeError, match=r"^efficiency\.softness: "):
-        dataclasses.replace(IDEAL, softness=bad)
+def test_a_norm_or_a_tile_below_one_is_named(field: str, bad: Any) -> None:
+    with pytest.raises(RangeError, match=rf"^efficiency\.{field}: "):
+        dataclasses.replace(IDEAL, **{field: bad})
+
+
+@given(rows=st.just(0.0) | st.floats(1e-3, 1e6), tile=st.integers(2, 256))
+def test_rows_fill_whole_tiles(rows: float, tile: int) -> None:
+    found = float(tiled_rows(rows, tile))
+    assert rows <= found <= rows + tile
+    assert found % tile == 0
+    assert tiled_rows(rows, 1) == rows
+
+
+def test_one_row_costs_the_arithmetic_of_a_tile_and_the_roofline_knows_no_tiles() -> None:
+    """Weights are read once either way; only rows in and out differ."""
+    llama = model("llama-3.1-70b")
+    tiled = box(dataclasses.replace(IDEAL, tile=64.0))
+    for place, ratio in ((tiled, 1.0), (box(), 1 / 64)):
+        one, full = (
+            named(forward(llama, place, Layout(tp=8), Work(sequences=b, context=1), llama.precision), "ffn")[0]
+            for b in (1.0, 64.0)
+        )
+        assert float(one.compute) == pytest.approx(ratio * float(full.compute))
+        assert float(one.memory) == pytest.approx(float(full.memory), rel=0.02)

@@ -21,6 +21,7 @@ _DIMENSIONS: Final = MappingProxyType(
     {
         "hbm_bytes": "bytes",
         "hbm_bandwidth": "bytes_per_second",
+        "measured_bandwidth": "bytes_per_second",
         "link_bandwidth": "bytes_per_second",
         "network_bandwidth": "bytes_per_second",
         "link_latency": "seconds",
@@ -164,11 +165,12 @@ def _memories(found: System) -> Table:
         Column("memory", "memory", align="left"),
         Column("capacity_bytes", "per chip", "bytes"),
         Column("bandwidth_bytes_per_s", "rate", "bytes_per_second"),
+        Column("measured_bytes_per_s", "best measured stream", "bytes_per_second", priority=1),
         Column("drain_time_s", "drain time", "seconds"),
     )
-    own = (("hbm", found.chip.hbm_bytes, found.chip.hbm_bandwidth),)
-    beside = tuple((m.name, m.capacity, m.bandwidth) for m in found.memories)
-    rows = tuple((name, size, rate, drain_time(size, rate)) for name, size, rate in own + beside)
+    own = (("hbm", found.chip.hbm_bytes, found.chip.hbm_bandwidth, found.chip.measured_bandwidth),)
+    beside = tuple((m.name, m.capacity, m.bandwidth, None) for m in found.memories)
+    rows = tuple((name, size, rate, best, drain_time(size, rate)) for name, size, rate, best in own + beside)
     return Table("memories", columns, rows, "Memories")
 
 
@@ -229,6 +231,7 @@ def _document(found: System) -> dict[str, Any]:
             "measured_flop_per_s": chip.measured_flops,
             "hbm_bytes": chip.hbm_bytes,
             "hbm_bytes_per_s": chip.hbm_bandwidth,
+            "measured_bytes_per_s": chip.measured_bandwidth,
             "power_w": chip.power,
             "machine_balance": balances(chip),
         },

@@ -25,6 +25,8 @@ Values = Mapping[str, float]
 #: Power of the norm that joins compute and memory time of one product, and of many small ones in one launch.
 SOFTNESS: Final = 3.0
 GROUPED_SOFTNESS: Final = 1.5
+#: Rows of a tile: what a warpgroup of Hopper multiplies at once, and the least that engines' large products take.
+TILE: Final = 64.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,8 @@ def joined(parts: list[Rows]) -> Rows:
 def product(values: Values, rows: Rows) -> Array:
     """One matrix product [s]: ``floors + serial k + |FLOP / (compute narrow^h F), bytes / (memory BW)|_3 + beside``.
 
-    Columns ``flop``, ``bytes`` and ``beside`` (the pass that narrows the operands) [s], ``length`` of the reduction
-    [1], ``halvings`` of the width [1], ``narrowed`` (1 where the operands are narrowed on the way in).
+    Columns ``flop`` (of whole tiles), ``bytes`` and ``beside`` (the pass that narrows the operands) [s], ``length`` of
+    the reduction [1], ``halvings`` of the width [1], ``narrowed`` (1 where the operands are narrowed on the way in).
     """
     c = rows.columns
     rate = rows.pick(values, "generation", "compute") * rows.pick(values, "generation", "narrow") ** c["halvings"]

@@ -27,11 +27,12 @@ from headway.evidence.kernel_tables import (
     median_rows,
     spread_rows,
 )
-from headway.evidence.operator_forms import Rows, joined
+from headway.evidence.operator_forms import TILE, Rows, joined
 from headway.facts.hardware import Chip
 from headway.facts.precision import number_format
 from headway.facts.sources import Source
 from headway.facts.systems import system
+from headway.physics.machine import tiled_rows
 
 ENGINES: Final = ("trtllm", "sglang", "vllm")
 _ADA: Final = Chip(
@@ -153,7 +154,7 @@ def product_rows(tables: KernelTables, most: int = 10) -> Rows:
             stored, narrow = number_format(fmt), card.native(fmt)
             taken = stored.bytes if narrow else 2.0
             columns = {
-                "flop": 2.0 * m * n * k / card.peak(fmt),
+                "flop": 2.0 * tiled_rows(m, TILE) * n * k / card.peak(fmt),
                 "bytes": (n * k * stored.bytes + m * (2.0 * n + taken * k)) / card.chip.hbm_bandwidth,
                 "beside": m * k * (2.0 + taken) * narrow / card.chip.hbm_bandwidth,
                 "length": k,

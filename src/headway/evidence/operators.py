@@ -17,7 +17,7 @@ import numpy as np
 
 from headway.evidence.kernel_tables import open_tables
 from headway.evidence.operator_fit import ENGINES, Fitted, Known, fit
-from headway.evidence.operator_forms import SOFTNESS, Rows
+from headway.evidence.operator_forms import SOFTNESS, TILE, Rows
 from headway.evidence.operator_rows import read_rows
 
 #: Day the wheel was read.
@@ -25,7 +25,7 @@ RETRIEVED: Final = "2026-11-23"
 PROTOCOLS: Final = ("in the fit", "chip left out", "generation left out", "engine left out")
 _SHARED: Final = (
     *("attention", "weight_only", "serial", "half_length", "scan"),
-    *("softness", "link", "exchange", "network", "relay_latency"),
+    *("softness", "tile", "link", "exchange", "network", "relay_latency"),
 )
 _GENERATION: Final = ("compute", "narrow", "memory", "operator_latency", "latency_factor", "softmax_flops")
 _ENGINE: Final = (
@@ -42,7 +42,8 @@ _PACKAGED: Final = ("facts", "data", "operators.toml")
 
 def constants(fitted: Fitted) -> dict[str, dict[str, Known]]:
     """Constants with intervals, by scope of the table: ``"shared"``, ``"generation.hopper"``, ``"engine.vllm"``."""
-    known = {**fitted.known, "shared.softness": Known(SOFTNESS, SOFTNESS, SOFTNESS)}
+    chosen = {"shared.softness": SOFTNESS, "shared.tile": TILE}
+    known = {**fitted.known, **{name: Known(value, value, value) for name, value in chosen.items()}}
     found = {"shared": {name: known[f"shared.{name}"] for name in _SHARED}}
     for generation in _GENERATIONS:
         # The two Blackwells share everything but the rate of their exponentials.
@@ -60,8 +61,9 @@ def toml(fitted: Fitted, version: str) -> str:
     lines = [
         "# Constants of single operators: [value, low, high] with an 80% interval, SI units.",
         "# Units and meanings: headway.facts.calibration.MEANINGS. Intervals come from refits without one chip, one",
-        "# engine or one lane; softness is chosen, not fitted. What no row tells is the median of its siblings, with",
-        "# the widest of their intervals: narrow products of ampere, and vllm's exchange, not seen in a graph.",
+        "# engine or one lane; softness and tile are chosen, not fitted. What no row tells is the median of its",
+        "# siblings, with the widest of their intervals: narrow products of ampere, and vllm's exchange, not seen in",
+        "# a graph.",
         "# Written by `python -m headway.evidence.operators`; do not edit by hand.",
         "",
         "[source]",

@@ -38,6 +38,7 @@ MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "serial": ("s", "seconds per element of the reduction that one block walks alone"),
         "half_length": ("token", "prompt length at which prefill attention reaches half its rate"),
         "scan": ("s", "seconds per prompt token that the scan of a linear layer walks, chunk after chunk"),
+        "tile": ("1", "rows that a product works on at a time, and is filled up to"),
         "softness": ("1", "power of the norm that joins compute and memory time"),
         "link": ("1", "fraction of the one-way link rate in reductions"),
         "exchange": ("1", "fraction of the one-way link rate in all-to-alls"),
@@ -216,7 +217,7 @@ def efficiency_for(system: System, engine: str | None = None, table: Book | None
     """What a system achieves under an engine.
 
     A chip that was never calibrated takes the median generation, but no more of its peak than the best matrix
-    product that was measured on it.
+    product that was measured on it; and no chip reads faster than the best stream that was measured on it.
 
     >>> from headway.facts.systems import system
     >>> efficiency_for(system("hgx-h100"), "vllm").softness
@@ -229,6 +230,9 @@ def efficiency_for(system: System, engine: str | None = None, table: Book | None
     measured = system.chip.measured_flops.get("bf16")
     if system.chip.generation not in using.names("generation") and measured and "bf16" in system.chip.flops:
         values["compute"] = min(values["compute"], measured / system.chip.flops["bf16"])
+    stream = system.chip.measured_bandwidth
+    if stream is not None:
+        values["memory"] = min(values["memory"], stream / system.chip.hbm_bandwidth)
     values["core_peak"] = core_peak(system.chip)
     # An exponential takes a core as long whatever its peak.
     values["softmax_flops"] = values["softmax_flops"] * values["core_peak"]

@@ -79,6 +79,8 @@ class Efficiency:
         Seconds per prompt token that the scan of a linear layer walks, chunk after chunk [s].
     core_peak : float
         Peak of one core over that of the chip on which `compute` and `narrow` were fitted [1].
+    tile : float
+        Rows that a matrix product works on at a time, and is filled up to; 1 fills up nothing [1].
     softness : float
         Power of the norm that joins compute and memory time; inf is a hard maximum [1].
     sources : tuple of Source
@@ -114,6 +116,7 @@ class Efficiency:
     half_length: float = 0.0
     scan: float = 0.0
     core_peak: float = 1.0
+    tile: float = 1.0
     softness: float = math.inf
     sources: tuple[Source, ...] = ()
 
@@ -124,6 +127,8 @@ class Efficiency:
         for name in _FLOORS:
             not_negative(f"efficiency.{name}", getattr(self, name))
         positive("efficiency.core_peak", self.core_peak)
+        if positive("efficiency.tile", self.tile) < 1:
+            raise RangeError("efficiency.tile", self.tile, "a number of at least 1")
         if self.softness != math.inf and positive("efficiency.softness", self.softness) < 1:
             raise RangeError("efficiency.softness", self.softness, "a number of at least 1")
 

@@ -57,6 +57,8 @@ class Chip:
         Design power of the chip [W].
     measured_flops : mapping of str to float
         Best matrix product measured by an independent tool [FLOP/s].
+    measured_bandwidth : float or None
+        Best stream from the main memory that anyone measured [B/s].
     cores : int or None
         Streaming multiprocessors or compute units [1].
     status : str
@@ -78,6 +80,7 @@ class Chip:
     hbm_bandwidth: float
     power: float | None = None
     measured_flops: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    measured_bandwidth: float | None = None
     cores: int | None = None
     status: str = "shipping"
     sources: tuple[Source, ...] = ()
@@ -91,8 +94,9 @@ class Chip:
             positive(f"{place}.flops.{name}", value, "FLOP/s")
         positive(f"{place}.hbm_bytes", self.hbm_bytes, "B")
         positive(f"{place}.hbm_bandwidth", self.hbm_bandwidth, "B/s")
-        if self.power is not None:
-            positive(f"{place}.power", self.power, "W")
+        for field_, value, unit in (("power", self.power, "W"), ("measured_bandwidth", self.measured_bandwidth, "B/s")):
+            if value is not None:
+                positive(f"{place}.{field_}", value, unit)
 
     def peak(self, precision: str) -> float:
         """Peak dense rate for operands of a format [FLOP/s].

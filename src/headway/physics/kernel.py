@@ -3,7 +3,8 @@
 ``t = sum over operators of (floor + |FLOP / (e_c F), bytes / (e_m BW)|_p) + collectives + step overhead``
 
 with ``|a, b|_p`` the p-norm, a maximum with a soft corner: work near balance overlaps imperfectly. Every operator
-is that of one chip of the busiest kind; what tensor parallelism cannot divide is counted whole on each chip. A
+is that of one chip of the busiest kind; what tensor parallelism cannot divide is counted whole on each chip, and a
+dense product multiplies whole tiles of rows. A
 p-norm is not below the maximum, and a sum of maxima not below the maximum of sums, so this is never below the
 blackboard. The fractions and floors are those of :mod:`headway.facts.efficiency`.
 """
@@ -23,10 +24,10 @@ from headway.physics.attention import FLOP_PER_MAC, cache_shape, look_shape
 from headway.physics.collectives import all_gather, all_reduce, all_to_all, reduce_scatter
 from headway.physics.experts import busiest_rank_tokens, touched_experts
 from headway.physics.layout import Layout, cache_ways, matrix_ways
-from headway.physics.machine import Machine, Operator, soft_maximum
+from headway.physics.machine import Machine, Operator, soft_maximum, tiled_rows
 from headway.physics.terms import window_pairs
 
-__all__ = ("Machine", "Operator", "Work", "forward", "soft_maximum")
+__all__ = ("Machine", "Operator", "Work", "forward", "soft_maximum", "tiled_rows")
 
 # Reads and writes of the residual stream by the norms and additions of one sublayer.
 _RESIDUAL_PASSES = 4
@@ -88,10 +89,11 @@ def _matrix(
     # Operands that are narrowed on the way in are read once more, and written.
     narrows = m.narrows(fmt)
     taken = min(size, act) if narrows else act
+    tiled = tiled_rows(rows, m.efficiency.tile)
     for p in ps:
         ways = matrix_ways(p, width)
         inputs, outputs = (p.inputs / ways, p.outputs) if p.split == "inputs" else (p.inputs, p.outputs / ways)
-        flop = flop + rows * (FLOP_PER_MAC * inputs * outputs)
+        flop = flop + tiled * (FLOP_PER_MAC * inputs * outputs)
         nbytes = nbytes + (inputs * outputs * size + rows * (inputs * taken + outputs * act))
         lengths[p.inputs] = inputs
     eff = m.efficiency
@@ -166,6 +168,7 @@ def _experts(
     taken = min(number_format(p.experts).bytes, act) if m.narrows(p.experts) else act
     moved = rows * (inner * (taken + act) + width * (taken + 2 * act))
     nbytes = slots * share * (params * number_format(p.experts).bytes / slice_) + moved
+    # Engines fit the tile to the rows of an expert: filling up to whole tiles explains no kernel table better.
     eff, flop = m.efficiency, rows * (FLOP_PER_MAC * params / slice_)
     narrow = number_format(p.experts).bits < 16 and not m.native(p.experts)
     return m.device(

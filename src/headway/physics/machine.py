@@ -146,6 +146,31 @@ class Machine:
         return Operator(name, "device", compute, memory + apart, idle, seconds)
 
 
+def tiled_rows(rows: Any, tile: float) -> Any:
+    """Rows that a matrix product multiplies: whole tiles, ``t ceil(m / t)``.
+
+    One row costs the arithmetic of a tile; the weights are read once either way.
+
+    Parameters
+    ----------
+    rows : float or array
+        ``m``, rows of the left operand [1].
+    tile : float
+        ``t``, at least 1; 1 stands for rows as they are, broken ones too [1].
+
+    References
+    ----------
+    NVIDIA, Matrix Multiplication Background User's Guide, section Tile Quantization. A warpgroup of Hopper multiplies
+    64 rows (PTX ISA, wgmma.mma_async, m64).
+
+    Examples
+    --------
+    >>> tiled_rows(np.array([1.0, 64.0, 65.0]), 64.0).tolist()
+    [64.0, 64.0, 128.0]
+    """
+    return np.ceil(np.asarray(rows) / tile) * tile if tile > 1.0 else rows
+
+
 def soft_maximum(a: Any, b: Any, power: float) -> Any:
     """The p-norm of two times: their maximum with a soft corner, never below it.
 

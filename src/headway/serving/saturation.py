@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from headway.facts.check import positive
-from headway.facts.efficiency import Efficiency
+from headway.facts.efficiency import Efficiency, efficiency_of
 from headway.facts.errors import RangeError
 from headway.facts.hardware import System
 from headway.facts.model import Model
@@ -174,6 +174,7 @@ def saturated(
     feed = workload.osl / workload.acceptance * chunk * np.asarray(stack.dp, dtype=float) / workload.miss
     top = np.maximum(np.minimum(room, feed), 1.0)
     loads = top ** np.linspace(0.0, 1.0, _LOADS) if limited or window else top
+    loads = _whole_tiles(loads, np.asarray(stack.dp, dtype=float), efficiency or efficiency_of(system))
     step = decode_step(
         model, system, stack, loads, workload.mean_context, draft=workload.draft, acceptance=workload.acceptance, **opts
     )
@@ -212,6 +213,13 @@ def saturated(
         float(share[best]),
         str(np.broadcast_to(step.binding, good.shape)[best]),
     )
+
+
+def _whole_tiles(loads: Any, ranks: Any, efficiency: Efficiency) -> Any:
+    """The loads, and beside each the largest below it that fills whole tiles: one sequence more costs a tile."""
+    tile = ranks * efficiency.tile
+    filled = np.floor(loads / tile) * tile
+    return np.concatenate([loads, np.where(filled > 0, filled, loads)], axis=-1)
 
 
 def _first_token(mixed: Any, seconds: Any, share: Any, chunks: float) -> Any:
