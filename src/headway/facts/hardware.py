@@ -94,9 +94,10 @@ class Chip:
             positive(f"{place}.flops.{name}", value, "FLOP/s")
         positive(f"{place}.hbm_bytes", self.hbm_bytes, "B")
         positive(f"{place}.hbm_bandwidth", self.hbm_bandwidth, "B/s")
-        for field_, value, unit in (("power", self.power, "W"), ("measured_bandwidth", self.measured_bandwidth, "B/s")):
-            if value is not None:
-                positive(f"{place}.{field_}", value, unit)
+        if self.power is not None:
+            positive(f"{place}.power", self.power, "W")
+        if self.measured_bandwidth is not None:
+            positive(f"{place}.measured_bandwidth", self.measured_bandwidth, "B/s")
 
     def peak(self, precision: str) -> float:
         """Peak dense rate for operands of a format [FLOP/s].
