@@ -42,6 +42,7 @@ CONSTANTS = {
     "generation.hopper.latency_factor": 1.0,
     "engine.vllm.quantise_latency": 4e-6,
     "engine.vllm.attention_latency": 9e-6,
+    "engine.vllm.widening": 300.0,
     "engine.vllm.experts": 0.6,
     "engine.vllm.experts_latency": 2e-5,
     "engine.vllm.collective_latency": 4e-6,
@@ -68,6 +69,7 @@ def efficiency() -> Efficiency:
     names = {f.name for f in dataclasses.fields(Efficiency)}
     own = {name.rpartition(".")[2]: value for name, value in CONSTANTS.items()}
     own["softmax_flops"] = own["softmax_weight"] * own["attention"] * EXPONENTIAL
+    own["widening"] = own["widening"] * own["attention"]
     return Efficiency(**{k: v for k, v in own.items() if k in names}, softness=SOFTNESS)
 
 
@@ -111,21 +113,23 @@ def test_products_are_those_of_the_kernel(fmt: str, rows: int) -> None:
     assert found == pytest.approx(float(op.seconds), rel=1e-9)
 
 
-@pytest.mark.parametrize("prefill", [False, True])
+@pytest.mark.parametrize(("prefill", "kv"), [(False, "bf16"), (False, "fp8"), (True, "bf16")])
 @pytest.mark.parametrize("tokens", [128, 8192])
-def test_attention_is_that_of_the_kernel(prefill: bool, tokens: int) -> None:
+def test_attention_is_that_of_the_kernel(prefill: bool, kv: str, tokens: int) -> None:
     group = model("llama-3.1-70b").layers[0]
     a = group.attention
     assert isinstance(a, SoftmaxAttention)
     work = Work(prompts=4, new=tokens) if prefill else Work(sequences=4, context=tokens)
-    op = kernel("attention prefill" if prefill else "attention core", "llama-3.1-70b", Layout(), work, kv="bf16")
+    op = kernel("attention prefill" if prefill else "attention core", "llama-3.1-70b", Layout(), work, kv=kv)
+    elements = 4.0 * tokens * a.kv_elements
     pairs = 4.0 * a.heads * (tokens * (tokens + 1) / 2 if prefill else tokens)
     peak = H200.chip.peak("bf16")
     found = predicted(
         "attention",
         dots=4.0 * a.head_dim * pairs / peak,
         exponentials=pairs * EXPONENTIAL / peak if prefill else 0.0,
-        bytes=4.0 * tokens * a.kv_elements * 2.0 / H200.chip.hbm_bandwidth,
+        bytes=elements * number_format(kv).bytes / H200.chip.hbm_bandwidth,
+        widened=elements * (kv == "fp8") / peak,
         short=1.0 / tokens if prefill else 0.0,
     )
     assert found == pytest.approx(float(op.seconds) / group.count, rel=1e-9)
@@ -263,7 +267,14 @@ def _columns(family: str, rng: np.random.Generator, n: int, lane: int, engine: s
     if family == "attention":
         prefill = full * (lane != 1)
         short = prefill / rng.choice([64.0, 512.0, 8192.0], n)
-        return {"dots": times(), "exponentials": times() * prefill, "bytes": times(), "short": short}
+        widened = times() * (full - prefill) / 100.0
+        return {
+            "dots": times(),
+            "exponentials": times() * prefill,
+            "bytes": times(),
+            "widened": widened,
+            "short": short,
+        }
     if family == "recurrent":
         walked = full * (lane != 1) * rng.choice([64.0, 512.0, 8192.0], n)
         return {"flop": times(), "bytes": times(), "walked": walked}

@@ -47,9 +47,40 @@ def test_every_open_row_has_a_setup():
     assert all(isinstance(setup_of(row), Setup) for row in open_serving())
 
 
+def test_a_benchmarks_own_scripts_say_what_its_rows_leave_out():
+    found, mine = setup_of(ROW), setup_of(replace(ROW, source_id="mine"))
+    assert (found.precision.kv, mine.precision.kv) == ("fp8", "bf16")
+    assert (found.isl, mine.isl) == (round(0.9 * ROW.isl), ROW.isl)
+    assert (found.chunk, mine.chunk) == (8192.0, None)
+    assert any("scripts" in text for text in found.assumed)
+    # What a row states is not touched.
+    assert setup_of(replace(ROW, kv_precision="bf16")).precision.kv == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "chip", "engine", "users", "kv", "chunk", "poll"),
+    [
+        ("DeepSeek-R1-0528", "fp8", "B200", "SGLang", 4, "fp8", 32_768, 10),
+        ("DeepSeek-R1-0528", "fp4", "B200", "SGLang", 16, "fp8", 16_384, 30),
+        ("DeepSeek-R1-0528", "fp8", "H200", "SGLang", 16, "bf16", 32_768, 1),
+        ("DeepSeek-R1-0528", "fp8", "MI300X", "SGLang", 16, "fp8", 131_072, 1),
+        ("DeepSeek-R1-0528", "fp4", "B200", "TensorRT-LLM", 64, "fp8", 8192, 1),
+        ("Llama-3.1-70B", "fp4", "B200", "TensorRT-LLM", 64, "fp8", 2048, 1),
+        ("gpt-oss-120b", "mxfp4", "H100", "vLLM", 64, "bf16", 8192, 1),
+        ("gpt-oss-120b", "mxfp4", "B200", "vLLM", 64, "fp8", 8192, 1),
+        ("Qwen3-32B", "fp8", "H100", "vLLM", 64, "bf16", None, 1),
+    ],
+)
+def test_launches_by_engine_model_and_chip(model, weights, chip, engine, users, kv, chunk, poll):
+    row = replace(ROW, model=model, weight_precision=weights, hardware=chip, engine=engine, concurrency=float(users))
+    found = setup_of(replace(row, isl=1024, osl=1024, n_gpus=8, parallelism="TP8"))
+    assert (found.precision.kv, found.chunk, found.poll) == (kv, chunk, poll)
+
+
 def test_precisions_of_checkpoints():
     def precision(model, weights, engine="vLLM", kv=""):
-        found = setup_of(replace(ROW, model=model, weight_precision=weights, engine=engine, kv_precision=kv))
+        row = replace(ROW, source_id="mine", model=model, weight_precision=weights, engine=engine, kv_precision=kv)
+        found = setup_of(row)
         assert isinstance(found, Setup)
         return found.precision
 

@@ -95,7 +95,9 @@ class Observed:
         decode, mixed, alone = self.counts @ (floors * np.where(_LAUNCHED, share, 1.0) if self.overlaps else floors)
         t = self.times
         times = replace(t, decode=t.decode + decode, mixed=t.mixed + mixed, alone=t.alone + float(alone))
-        plan = Scheduler(request_overhead=waits[0], token_overhead=waits[1], queueing=min(waits[2], 1.0))
+        plan = replace(
+            _plan(self.setup), request_overhead=waits[0], token_overhead=waits[1], queueing=min(waits[2], 1.0)
+        )
         found = settle(times, self.users, self.work, plan)
         return found.tpot, found.ttft
 
@@ -114,6 +116,11 @@ def observe(rows: Sequence[Measurement], table: Book) -> tuple[Observed, ...]:
     return tuple(found)
 
 
+def _plan(setup: Setup) -> Scheduler:
+    plan = Scheduler(poll=setup.poll)
+    return plan if setup.chunk is None else replace(plan, chunk=setup.chunk)
+
+
 def _observe(key: str, setup: Setup, engine: str, run: Mapping[str, Any], table: Book) -> Observed:
     eff = efficiency_for(setup.system, engine, table)
     none: dict[str, Any] = dict.fromkeys(FLOORS, 0.0)
@@ -127,7 +134,7 @@ def _observe(key: str, setup: Setup, engine: str, run: Mapping[str, Any], table:
     def times(floors: dict[str, Any]) -> PassTimes:
         one = replace(bare, **floors)
         where = (setup.model, setup.system, [layout], [users], [work]) if layout is not None else ()
-        return pass_times(*where, precision=setup.precision, efficiency=one)[0]
+        return pass_times(*where, scheduler=_plan(setup), precision=setup.precision, efficiency=one)[0]
 
     plain = times({})
     counts = np.empty((len(_PARTS), len(FLOORS)))

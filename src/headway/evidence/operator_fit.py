@@ -50,6 +50,7 @@ _CONSTANTS: Final[Mapping[str, tuple[tuple[str, str, float, float, float], ...]]
         ),
         "attention": (
             ("engine", "attention_latency", 9e-6, 1e-7, 1e-4),
+            ("engine", "widening", 100.0, 1.0, 1e4),
             ("shared", "attention", 0.8, 0.05, 0.95),
             ("shared", "softmax_weight", 0.6, 0.01, 1.0),
             ("shared", "half_length", 800.0, 1.0, 1e5),

@@ -96,13 +96,16 @@ def product(values: Values, rows: Rows) -> Array:
 
 
 def attention(values: Values, rows: Rows) -> Array:
-    """Attention proper [s]: ``floors + |(1 + half/new) (dots / attention + w exponentials), bytes / memory|_3``.
+    """Attention proper [s]: ``floors + |(1 + half/new) (dots/attention + w exponentials + v widened), bytes/memory|``.
 
-    Columns ``dots``, ``exponentials`` and ``bytes`` [s]; ``short`` is one over the new tokens of a prompt, 0 when
-    decoding [1/token]. ``w`` is the share of the exponentials' time that the products do not hide.
+    The norm is the third. Columns ``dots``, ``exponentials`` and ``bytes`` [s]; ``widened``, elements of an 8-bit cache
+    that are widened first, over the 16-bit peak [s/FLOP]; ``short`` is one over the new tokens of a prompt, 0 when
+    decoding [1/token]. ``w`` is the share of the exponentials' time that the products do not hide, ``v`` the FLOP in
+    the time of one widening.
     """
     c = rows.columns
     work = c["dots"] / values["shared.attention"] + values["shared.softmax_weight"] * c["exponentials"]
+    work = work + rows.pick(values, "engine", "widening") * c["widened"]
     work = work * (1.0 + values["shared.half_length"] * c["short"])
     floor = rows.pick(values, "generation", "operator_latency") + rows.pick(values, "engine", "attention_latency")
     return np.asarray(floor + soft_maximum(work, c["bytes"] / rows.pick(values, "generation", "memory"), SOFTNESS))

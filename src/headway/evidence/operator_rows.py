@@ -28,6 +28,7 @@ from headway.evidence.kernel_tables import (
     spread_rows,
 )
 from headway.evidence.operator_forms import TILE, Rows, joined
+from headway.facts.calibration import WIDENING
 from headway.facts.hardware import Chip
 from headway.facts.precision import number_format
 from headway.facts.sources import Source
@@ -170,8 +171,19 @@ _KINDS: Final = ("kernel_source", "attn_dtype", "kv_cache_dtype")
 _GENERIC: Final = ("triton", "vllm_triton_attn", "torch_flow_flashinfer", "vllm_flash_attn_fa4")
 
 
-def _look(card: Card, engine: str, lane: Any, d: Columns, dots: Array, exps: Any, nbytes: Array, new: Any) -> Rows:
+def _look(
+    card: Card,
+    engine: str,
+    lane: Any,
+    d: Columns,
+    dots: Array,
+    exps: Any,
+    nbytes: Array,
+    new: Any,
+    widened: Any = 0.0,
+) -> Rows:
     columns = {
+        "widened": widened / card.chip.peak("bf16"),
         "dots": dots / card.chip.peak("bf16"),
         "exponentials": exps * card.exponential / card.chip.peak("bf16"),
         "bytes": nbytes / card.chip.hbm_bandwidth,
@@ -210,7 +222,9 @@ def _decode_rows(tables: KernelTables, most: int) -> Iterator[Rows]:
         kept = np.flatnonzero(keep)[spread_rows(strata[keep], most)]
         dots = 4.0 * d["batch_size"] * context * d["num_heads"] * d["head_dim"]
         lane = np.where(size == 1.0, "decode, 8-bit cache", "decode, 16-bit cache")
-        yield _look(card, engine, lane[kept], _kept(d, kept), dots[kept], 0.0, nbytes[kept], np.inf)
+        # Kernels of Hopper multiply in 16 bit what they read in 8.
+        widened = nbytes * (size == 1.0) * (card.generation in WIDENING)
+        yield _look(card, engine, lane[kept], _kept(d, kept), dots[kept], 0.0, nbytes[kept], np.inf, widened[kept])
 
 
 def _prefill_rows(tables: KernelTables, most: int) -> Iterator[Rows]:

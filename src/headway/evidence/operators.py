@@ -32,6 +32,7 @@ _ENGINE: Final = (
     "experts",
     "quantise_latency",
     "attention_latency",
+    "widening",
     "experts_latency",
     "collective_latency",
     "exchange_latency",

@@ -263,7 +263,7 @@ def explain(scored: ScoredRow) -> str:
 
 def _weighty(text: str) -> bool:
     """Whether an assumption can move a prediction by more than a few per cent."""
-    return not text.startswith(("cache in", "two micro-batches"))
+    return not text.startswith(("cache in", "two micro-batches", "lengths drawn"))
 
 
 def _direction(row: Measurement, binding: str, error: float) -> str:

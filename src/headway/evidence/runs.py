@@ -68,7 +68,7 @@ def solve(row: Measurement, setup: Setup, table: Book | None = None) -> Run | Re
 
 
 def solve_each(cases: Sequence[Case], table: Book | None = None) -> tuple[Run | Refusal, ...]:
-    """Solve many runs; those of one model, system, engine and precision share their passes' arithmetic.
+    """Solve many runs; those of one model, system, engine, precision and launch share their passes' arithmetic.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def solve_each(cases: Sequence[Case], table: Book | None = None) -> tuple[Run | 
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, (_, setup) in enumerate(cases):
         # Of models and systems, the catalog gives the same object for the same name.
-        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision)
+        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision, setup.chunk, setup.poll)
         kind = _kind(setup)
         groups[(kind, *alike) if kind in _TOGETHER else (kind, i)].append(i)
     found: dict[int, Run | Refusal] = {}
@@ -159,7 +159,8 @@ def _plan(setup: Setup, table: Book | None) -> Scheduler:
     """How the setup's engine admits and mixes requests."""
     engine = engine_name(setup.engine)
     kept = {"whole_request": engine in WHOLE_REQUEST, "whole_window": engine in WHOLE_WINDOW}
-    return replace(scheduler_for(setup.engine, table), **kept)
+    plan = replace(scheduler_for(setup.engine, table), **kept, poll=setup.poll)
+    return plan if setup.chunk is None else replace(plan, chunk=setup.chunk)
 
 
 def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Iterator[Run | Refusal]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from headway.evidence.launched import MEAN_LENGTH, chunk_of, drawn, launch_of, poll_of
 from headway.evidence.measurements import Measurement
 from headway.facts.errors import InputError, UnknownNameError
 from headway.facts.hardware import System
@@ -68,7 +69,7 @@ class Setup:
     prefill : Pool or None
         Workers that only prefill.
     isl, osl : int or None
-        Tokens of a request [token].
+        Tokens of a request, the mean where they are drawn [token].
     concurrency : float or None
         Requests in flight [1].
     batch : float or None
@@ -81,6 +82,10 @@ class Setup:
         Chips of the system [1].
     dataset : bool
         Lengths are those of a data set, not of one request.
+    chunk : float or None
+        Tokens that a pass may carry on one rank, where the source's scripts say [token].
+    poll : float
+        Passes from one look for new requests to the next [1].
     assumed : tuple of str
         What the source does not say and was taken from elsewhere.
     """
@@ -101,6 +106,8 @@ class Setup:
     batch_tokens: float | None
     n_gpus: int
     dataset: bool
+    chunk: float | None = None
+    poll: float = 1.0
     assumed: tuple[str, ...] = ()
 
 
@@ -207,7 +214,9 @@ def setup_of(row: Measurement, shelf: Shelf | None = None) -> Setup | Refusal:
     place = shelf or Shelf()
     try:
         model, system = place.model(row.model), place.system(row.hardware)
-        precision, assumed = _precision(row, model)
+        launch = launch_of(row, model, system)
+        precision, assumed = _precision(row, model, launch.kv if launch is not None else "")
+        isl, osl, drawing = _lengths(row)
         prefill, decode = parallelism(row.parallelism)
         for pool in (prefill, decode):
             if pool is not None:
@@ -228,25 +237,36 @@ def setup_of(row: Measurement, shelf: Shelf | None = None) -> Setup | Refusal:
         metric=row.metric,
         decode=decode,
         prefill=prefill,
-        isl=row.isl,
-        osl=row.osl,
+        isl=isl,
+        osl=osl,
         concurrency=row.concurrency,
         batch=batch,
         batch_total=total,
         batch_tokens=tokens,
         n_gpus=row.n_gpus,
         dataset=bool(row.dataset),
-        assumed=assumed,
+        chunk=chunk_of(launch, row, model) if launch is not None else None,
+        # Where prefill has workers of its own, they have nothing else to do than to look.
+        poll=poll_of(launch, row) if launch is not None and prefill is None else 1.0,
+        assumed=assumed + drawing,
     )
 
 
-def _precision(row: Measurement, model: Model) -> tuple[Precision, tuple[str, ...]]:
+def _lengths(row: Measurement) -> tuple[int | None, int | None, tuple[str, ...]]:
+    """Mean lengths of a request, and what was assumed about them."""
+    if not drawn(row):
+        return row.isl, row.osl, ()
+    isl, osl = (None if length is None else max(round(MEAN_LENGTH * length), 1) for length in (row.isl, row.osl))
+    return isl, osl, ("lengths drawn from 80% to 100% of those stated, by the source's scripts",)
+
+
+def _precision(row: Measurement, model: Model, launched: str) -> tuple[Precision, tuple[str, ...]]:
     """Formats of the checkpoint that such a label means, and of the cache its engine then keeps.
 
     See :meth:`~headway.facts.precision.Precision.stored_as`; where no format is stated, the name of the model may.
     TensorRT-LLM reads the cache format of a checkpoint, and NVIDIA's FP8 and FP4 checkpoints state FP8
     (``kv_cache_quant_algo``); MLPerf's closed submissions calibrate an FP8 cache. Other engines keep ``auto``: the
-    activations' format.
+    activations' format; `launched` is that of the source's own scripts, empty where it has none.
     """
     given = row.weight_precision.lower()
     stated = LABELS.get(given, given) or model_name(row.model).label
@@ -259,6 +279,9 @@ def _precision(row: Measurement, model: Model) -> tuple[Precision, tuple[str, ..
         if not row.weight_precision:
             assumed = (f"weights in {stated}, by the model's name",)
     kv = LABELS.get(row.kv_precision.lower(), row.kv_precision.lower())
+    if not kv and launched:
+        kv = launched
+        assumed += (f"cache in {kv}, by the source's scripts",)
     if not kv:
         narrow = stated in ("fp8", "nvfp4") and ("tensorrt" in row.engine.lower() or row.mode.startswith("mlperf"))
         kv = "fp8" if narrow else "bf16"

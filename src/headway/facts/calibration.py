@@ -33,6 +33,7 @@ MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "latency_factor": ("1", "collective latency over that of Hopper"),
         "overlap": ("1", "share of an engine's launch floors left where a kernel starts under the one before it"),
         "softmax_flops": ("FLOP", "16-bit FLOP in the time of one exponential that products do not hide"),
+        "widening": ("FLOP", "16-bit FLOP in the time of widening one 8-bit element of a cache"),
         "attention": ("1", "fraction of the 16-bit peak of attention proper"),
         "weight_only": ("1", "share of rate and bandwidth kept where narrow weights are widened first"),
         "serial": ("s", "seconds per element of the reduction that one block walks alone"),
@@ -60,6 +61,8 @@ MEANINGS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 #: Chip on which a generation's fractions of peak were measured, where siblings have other cores.
 FITTED_ON: Mapping[str, str] = MappingProxyType({"ampere": "a100-sxm", "hopper": "h100-sxm"})
+#: Generations whose attention widens an 8-bit cache before it multiplies.
+WIDENING: tuple[str, ...] = ("hopper",)
 #: Floors of kernels, which shrink where launches overlap; those of the host and of collectives do not.
 LAUNCH_FLOORS: tuple[str, ...] = ("quantise_latency", "attention_latency", "experts_latency", "layer_overhead")
 _EFFICIENCY = frozenset(f.name for f in fields(Efficiency))
@@ -233,9 +236,14 @@ def efficiency_for(system: System, engine: str | None = None, table: Book | None
     stream = system.chip.measured_bandwidth
     if stream is not None:
         values["memory"] = min(values["memory"], stream / system.chip.hbm_bandwidth)
+    if system.chip.generation not in using.names("generation"):
+        # The tile is that of a tensor core; nothing is known of a processor that was never measured.
+        values["tile"] = 1.0
     values["core_peak"] = core_peak(system.chip)
     # An exponential takes a core as long whatever its peak.
     values["softmax_flops"] = values["softmax_flops"] * values["core_peak"]
+    widens = system.chip.generation in WIDENING
+    values["widening"] = values.get("widening", 0.0) * values["core_peak"] * values["attention"] * widens
     factor = values.get("latency_factor", 1.0)
     for name in ("collective_latency", "exchange_latency"):
         values[name] = values[name] * factor

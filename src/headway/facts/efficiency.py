@@ -28,6 +28,7 @@ _FLOORS = (
     "sequence_overhead",
     "serial",
     "softmax_flops",
+    "widening",
     "half_length",
     "scan",
 )
@@ -73,6 +74,8 @@ class Efficiency:
         Seconds per element of the reduction that one block walks alone [s].
     softmax_flops : float
         What one exponential costs, in 16-bit FLOP of the same time [FLOP].
+    widening : float
+        What widening one 8-bit element of a cache costs, in 16-bit FLOP of the same time [FLOP].
     half_length : float
         Prompt length at which prefill attention reaches half its rate [token].
     scan : float
@@ -113,6 +116,7 @@ class Efficiency:
     sequence_overhead: float = 0.0
     serial: float = 0.0
     softmax_flops: float = 0.0
+    widening: float = 0.0
     half_length: float = 0.0
     scan: float = 0.0
     core_peak: float = 1.0

@@ -17,7 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from headway.facts.layers import AttentionKind, ExpertFFN, LatentAttention, LinearAttention, Projection
+from headway.facts.layers import (
+    AttentionKind,
+    ExpertFFN,
+    LatentAttention,
+    LinearAttention,
+    Projection,
+    SoftmaxAttention,
+)
 from headway.facts.model import LayerGroup, Model
 from headway.facts.precision import Precision, number_format
 from headway.physics.attention import FLOP_PER_MAC, cache_shape, look_shape
@@ -128,6 +135,8 @@ def _core(m: Machine, group: LayerGroup, layout: Layout, work: Work, kv: str) ->
             (look.per_visible / layout.tp) * seen + look.per_context * scan + look.per_token / layout.tp
         )
         read = (shape.read_per_token / ways) * seen + shape.index_per_token * scan + state / ways
+        if number_format(kv).bits == 8 and isinstance(attention, SoftmaxAttention):
+            flop = flop + work.sequences * (shape.read_per_token / ways) * seen * m.efficiency.widening
         floor = _core_floor(m, attention)
         yield m.device("attention core", flop, rate, work.sequences * read, floor=floor, count=group.count)
     if np.any(work.prompts):

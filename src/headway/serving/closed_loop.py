@@ -209,7 +209,7 @@ def settle(times: PassTimes, users: float, workload: Workload, plan: Scheduler) 
         seconds = (1.0 - share) * decode + share * mixed
         rate = users / (ttft + steps * seconds) / ranks
         ahead = min(rate * ttft, users / ranks) * (users - 1.0) / users
-        wait = times.chunks * mixed * (1.0 + plan.queueing * ahead) + 0.5 * decode + host
+        wait = times.chunks * mixed * (1.0 + plan.queueing * ahead) + 0.5 * plan.poll * decode + host
         target = users / (1.0 + ttft / (steps * seconds))
         if users > times.room:
             # Memory is the limit: who has no room waits until an answer ends (Little's law).

@@ -23,6 +23,8 @@ class Scheduler:
         Weight of the prompts found ahead on arrival [1]: 1 for memoryless arrivals, 0 for arrivals that never collide.
     request_overhead, token_overhead : float
         Time of a request, and of each of its prompt tokens, that no pass accounts for [s].
+    poll : float
+        Passes from one look for new requests to the next [1].
     most : float
         Sequences that one data rank may decode at a time [1].
     whole_request : bool
@@ -36,6 +38,7 @@ class Scheduler:
     queueing: float = 0.5
     request_overhead: float = 0.0
     token_overhead: float = 0.0
+    poll: float = 1.0
     most: float = math.inf
     whole_request: bool = False
     whole_window: bool = False
@@ -43,6 +46,7 @@ class Scheduler:
     def __post_init__(self) -> None:
         """Refuse a chunk that is not positive, weights outside 0 to 1 and times below zero."""
         positive("chunk", self.chunk, "token")
+        positive("poll", self.poll)
         fraction("burst", self.burst)
         fraction("queueing", self.queueing)
         for name in ("request_overhead", "token_overhead"):
