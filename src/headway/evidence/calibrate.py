@@ -21,7 +21,7 @@ import numpy as np
 from headway.evidence.fitting import Array, fit_positive, resampled
 from headway.evidence.measurements import Measurement, open_serving
 from headway.evidence.rate_fit import LEVELS, full_intervals, rate_curves, with_overhead
-from headway.evidence.setups import Setup, setup_of
+from headway.evidence.setups import Pool, Setup, setup_of
 from headway.facts.calibration import GRADES, LAUNCH_FLOORS, Book, efficiency_for, engine_name, read_book
 from headway.facts.catalog import packaged
 from headway.serving.closed_loop import settle
@@ -112,7 +112,7 @@ def observe(rows: Sequence[Measurement], table: Book) -> tuple[Observed, ...]:
     for key, run in runs.items():
         setup, engine = setup_of(run["row"]), engine_name(run["row"].engine)
         if isinstance(setup, Setup) and setup.decode is not None and setup.prefill is None and engine is not None:
-            found.append(_observe(key, setup, engine, run, table))
+            found.append(_observe(key, setup, setup.decode, engine, run, table))
     return tuple(found)
 
 
@@ -121,20 +121,18 @@ def _plan(setup: Setup) -> Scheduler:
     return plan if setup.chunk is None else replace(plan, chunk=setup.chunk)
 
 
-def _observe(key: str, setup: Setup, engine: str, run: Mapping[str, Any], table: Book) -> Observed:
+def _observe(key: str, setup: Setup, pool: Pool, engine: str, run: Mapping[str, Any], table: Book) -> Observed:
     eff = efficiency_for(setup.system, engine, table)
     none: dict[str, Any] = dict.fromkeys(FLOORS, 0.0)
     bare = replace(eff, **none)
-    pool = setup.decode
-    layout, workers = (pool.layout, pool.workers) if pool is not None else (None, 1)
-    users = float(setup.concurrency or 1) / workers
+    users = float(setup.concurrency or 1) / pool.workers
     work = Workload(int(setup.isl or 1), int(setup.osl or 1))
     scope = {c.name: c.value for c in table.constants[f"engine.{engine}"].values()}
 
     def times(floors: dict[str, Any]) -> PassTimes:
         one = replace(bare, **floors)
-        where = (setup.model, setup.system, [layout], [users], [work]) if layout is not None else ()
-        return pass_times(*where, scheduler=_plan(setup), precision=setup.precision, efficiency=one)[0]
+        where = (setup.model, setup.system, [pool.layout], [users], [work], _plan(setup))
+        return pass_times(*where, precision=setup.precision, efficiency=one)[0]
 
     plain = times({})
     counts = np.empty((len(_PARTS), len(FLOORS)))
