@@ -12,10 +12,9 @@ from headway.facts.cache_terms import CacheTerms, media_price
 from headway.facts.check import positive, single
 from headway.facts.hardware import System
 from headway.facts.model import Model
-from headway.facts.precision import number_format
 from headway.facts.storage import StorageDevice, storage
 from headway.physics.arrays import Numbers, not_negative, plain
-from headway.physics.attention import kv_bytes_per_token
+from headway.physics.attention import kv_bytes
 from headway.physics.hold import OWNED_YEARS, owned_usd_per_byte_second, recompute_cost
 from headway.simulation.cache import (
     Reuse,
@@ -215,7 +214,8 @@ def price_tiers(
 
     A cache of ``C`` tokens earns ``H(C) c / span - C k u``: hits times the cost of computing a token again, less
     the rent of its bytes. ``H`` is straight between known ``C``, so the best of those is the best of all. The rate of
-    computing again is the peak of the chip unless `recompute_usd_per_mtok` says more.
+    computing again is the peak of the chip unless `recompute_usd_per_mtok` says more. A token's bytes are those of
+    the mean prompt over its length: windows and states do not grow with it.
 
     Parameters
     ----------
@@ -246,14 +246,14 @@ def price_tiers(
     ('HBM of hgx-h200', 2048.0)
     """
     rent = system.tariff().usd_per_chip_hour / HOUR_S
-    wanted = number_format(model.precision.experts).compute
-    peak = system.chip.peak(wanted if wanted in system.chip.flops else "bf16")
+    peak = system.chip.peak(model.precision.experts)
     if recompute_usd_per_mtok is None:
         again = float(recompute_cost(model.active_params, peak, rent))
     else:
         again = positive("recompute_usd_per_mtok", single("recompute_usd_per_mtok", recompute_usd_per_mtok)) / 1e6
     chip_s = float(recompute_cost(model.active_params, peak, 1.0))
-    size = kv_bytes_per_token(model)
+    mean = float(trace.input_tokens.mean())
+    size = float(kv_bytes(model, mean)) / mean
     rows = [(f"HBM of {system.name}", rent / system.chip.hbm_bytes, system.chip.hbm_bytes, system.chip.hbm_bandwidth)]
     rows += [(d.name, device_rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
     return tuple(_tier(trace, reuse, size, again, chip_s, *row) for row in rows)
