@@ -46,7 +46,8 @@ class Offer:
     storage_share : float
         Part of the multiplier that is storage [1].
     break_even_hit : float
-        Pooled hit rate from which caching pays when every miss is written, storage aside [1].
+        Pooled hit rate from which caching pays when every miss is written and what is kept here is stored [1];
+        above 1 none pays.
     """
 
     terms: CacheTerms
@@ -54,6 +55,11 @@ class Offer:
     billing_multiplier: float
     storage_share: float
     break_even_hit: float
+
+    @property
+    def saves(self) -> bool:
+        """Whether the bill is lower than without a cache."""
+        return self.billing_multiplier < 1.0
 
     @property
     def loses(self) -> bool:
@@ -142,13 +148,17 @@ def billing_multiplier(hit: ArrayLike, write: ArrayLike, read: ArrayLike) -> Num
     return plain(share * np.asarray(read, dtype=float) + (1 - share) * np.asarray(write, dtype=float))
 
 
-def break_even_hit(write: float, read: float) -> float:
-    """Pooled hit rate from which caching pays, ``(w - 1) / (w - r)``; 0 where writing costs no more than input.
+def break_even_hit(write: float, read: float, stored: float = 0.0) -> float:
+    """Pooled hit rate from which caching pays, ``(w - 1 + s) / (w - r)``; 0 where writing costs no more than input.
+
+    `stored`, ``s``, is the bill of storage over the input bill without a cache. Above 1 no hit rate pays.
 
     >>> round(break_even_hit(1.25, 0.1), 3), round(break_even_hit(2.0, 0.1), 3), break_even_hit(1.0, 0.1)
     (0.217, 0.526, 0.0)
+    >>> round(break_even_hit(1.0, 0.1, 0.45), 3)
+    0.5
     """
-    return max(write - 1.0, 0.0) / (write - read) if write > read else float("inf")
+    return max(write - 1.0 + stored, 0.0) / (write - read) if write > read else float("inf")
 
 
 def bill(trace: Trace, reuse: Reuse, terms: CacheTerms) -> Offer:
@@ -197,7 +207,7 @@ def bill(trace: Trace, reuse: Reuse, terms: CacheTerms) -> Offer:
         tokens_pooled=read / total,
         billing_multiplier=(bought + stored) / total,
         storage_share=stored / total,
-        break_even_hit=break_even_hit(terms.write, terms.read),
+        break_even_hit=break_even_hit(terms.write, terms.read, stored / total),
     )
 
 
