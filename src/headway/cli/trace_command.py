@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
@@ -18,14 +19,16 @@ if TYPE_CHECKING:
 
 KINDS = ("requests", "sessions", "agents", "servegen")
 #: Options of ``make`` that are for some kinds only.
-_FOR = {
-    "count": KINDS[:3],
-    "rate": KINDS[:2],
-    **dict.fromkeys(("process", "cv", "swing"), KINDS[:1]),
-    **dict.fromkeys(("isl", "osl", "shared"), KINDS[:3]),
-    **dict.fromkeys(("turns", "think"), KINDS[1:3]),
-    **dict.fromkeys(("rates", "lengths", "pool", "duration"), KINDS[3:]),
-}
+_FOR = MappingProxyType(
+    {
+        "count": KINDS[:3],
+        "rate": KINDS[:2],
+        **dict.fromkeys(("process", "cv", "swing"), KINDS[:1]),
+        **dict.fromkeys(("isl", "osl", "shared"), KINDS[:3]),
+        **dict.fromkeys(("turns", "think"), KINDS[1:3]),
+        **dict.fromkeys(("rates", "lengths", "pool", "duration"), KINDS[3:]),
+    }
+)
 
 
 def _processes() -> tuple[str, ...]:
