@@ -75,6 +75,8 @@ def test_replicas_follow_a_cycle() -> None:
     "extra",
     [
         *(("--policy", "chunky"), ("--rate", "-1"), ("--every", "-5ms"), ("--budget", "8"), ("--tier", "ddr")),
+        *(("--find", "rate"), ("--autoscale", "5s"), ("--cv", "3"), ("--period", "4h"), ("--speed", "2")),
+        *(("--seeds", "3"), ("--share", "0.9"), ("--gpus", "8")),
         *(("--tier", "ddr=1GB"), ("--tier", "tape=1GB"), ("--per-request", "rows.xlsx"), ("--over", "there")),
     ],
 )
@@ -82,6 +84,54 @@ def test_misuse_is_one_line(extra: tuple[str, str]) -> None:
     done = invoke(*WHERE, *extra)
     assert done.code == 2
     assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (("--rate", "5"), "--speed"),
+        (("--requests", "5"), "drawn requests"),
+        (("--cache-hit", "50%"), "drawn requests"),
+        (("--isl", "1k"), "--tp"),
+        (("--autoscale", "5min", "--replicas", "2", "--ttft", "1s"), "--autoscale finds the replicas"),
+        (("--find", "rate", "--against", "static", "--ttft", "1s"), "one question at a time"),
+        (("--find", "rate", "--tier", "ddr=1GB,2GB", "--ttft", "1s"), "one size"),
+        (("--write-through",), "--tier"),
+    ],
+)
+def test_idle_options_are_refused_with_what_they_need(extra: tuple[str, ...], said: str) -> None:
+    done = invoke(*SESSIONS, *extra)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_cache_hit_is_found() -> None:
+    """496 of 1,000 tokens are in whole blocks; the first prompt computes them."""
+    found = invoke(*WHERE, "--cache-hit", "50%", "--json").json()
+    assert found["hit_rate"] == pytest.approx(0.496 * 49 / 50)
+    assert invoke(*WHERE, "--cache-hit", "50%", "--no-cache").code == 2
+
+
+def test_electricity_is_paid() -> None:
+    free, paid = (invoke(*WHERE, "--power-price", f"${usd}/kWh", "--json").json() for usd in (0, 0.36))
+    more = paid["usd_per_mtok"] - free["usd_per_mtok"]
+    assert more == pytest.approx(paid["joules_per_token"] * 1e6 * 0.36 / 3.6e6)
+    follow = ("--autoscale", "100s", "--ttft", "1s", "--csv")
+    assert invoke(*WHERE, "--power-price", "$0.36/kWh", *follow).code == 0
+
+
+def test_a_short_run_says_that_it_finds_too_much() -> None:
+    limits = ("--ttft", "1s", "--tpot", "20ms", "--find", "rate")
+    short = invoke(*WHERE, *limits)
+    assert "too short for a queue to grow" in " ".join(short.out.split())
+    long = invoke(*WHERE[:6], "--requests", "3k", "--isl", "1k", "--osl", "2", *limits, "--json").json()
+    assert long["latencies"] > 50
+    assert not [note for note in long["notes"] if "too short" in note]
+
+
+def test_requests_past_the_longest_context_are_noted() -> None:
+    found = invoke(*WHERE[:6], "--requests", "2", "--isl", "140k", "--osl", "2", "--json").json()
+    assert found["notes"][-1] == "2 of 2 requests are longer than the 131,072 tokens of llama-3.1-8b"
 
 
 @pytest.mark.parametrize("form", ["text", "json", "csv"])

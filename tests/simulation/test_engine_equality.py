@@ -21,6 +21,7 @@ from headway.simulation.transform import select
 
 COMPARED = (
     *("queued_s", "start_s", "first_s", "last_s", "hit_tokens", "preemptions", "engine", "busy_s"),
+    *("prefill_s", "decode_s"),
     *("tier_tokens", "tier_flow", "series"),
 )
 

@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.facts.errors import RangeError
-from headway.facts.models import model
+from headway.facts.models import model, model_names
 from headway.facts.systems import system
 from headway.physics.cache_spans import cheapest_spans
 from headway.physics.hold import compare_tiers, hold_break_even_time
+from headway.simulation.cache import measure_reuse
 from headway.simulation.holding import hold_or_compute
+from headway.simulation.tiers import price_tiers
+from headway.simulation.trace import make_trace
 
 TIER = st.tuples(st.floats(1e9, 1e15), st.floats(1e8, 1e13), st.floats(1e-8, 1e-2))
 
@@ -54,3 +57,16 @@ def test_half_the_efficiency_is_twice_the_time() -> None:
     assert half.usd_per_use == pytest.approx(2 * full.usd_per_use)
     with pytest.raises(RangeError, match="efficiency"):
         hold_or_compute(what, box, 4096, 60.0, efficiency=0.0)
+
+
+@pytest.mark.parametrize("where", ["hgx-h100", "hgx-h200", "gb200-nvl72", "mi355x-8"])
+def test_every_model_is_priced_on_chips_of_every_width(where: str) -> None:
+    """Weights of four bits are looked up by their own name, on chips that multiply them and on those that widen."""
+    twice = make_trace("t", [0, 60], [2048, 2048], [1, 1], block_tokens=2048, blocks=[3, 3], block_indptr=[0, 1, 2])
+    box, reuse = system(where), measure_reuse(twice)
+    for name in model_names():
+        shape = model(name)
+        held = hold_or_compute(shape, box, 2048, 60.0, efficiency=1.0)
+        busy = 2.0 * shape.active_params * 2048 / box.chip.peak(shape.precision.experts)
+        assert held.places[-1].ready_s == pytest.approx(busy), name
+        assert price_tiers(twice, reuse, shape, box)[0].slowdown > 0, name

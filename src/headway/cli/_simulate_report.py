@@ -190,14 +190,19 @@ def rate_report(title: str, found: Load, limits: Limits) -> Report:
         ("requests per second", found.requests_per_second),
     ]
     share = format_quantity(limits.share, "fraction")
+    short = (
+        f"the run lasts {found.latencies:.3g} times the mean latency, too short for a queue to grow: more --requests"
+    )
     return Report(
         title,
         (facts_table("rate", rows, f"Largest load at which {share} of requests hold the limits"),),
+        notes=(f"{short} find a lower rate",) if found.short else (),
         document={
             "title": title,
             "rate_factor": found.factor,
             "requests_per_second": found.requests_per_second,
             "share": limits.share,
+            "latencies": found.latencies,
         },
         exit_code=0 if found.factor > 0 else 1,
     )

@@ -141,9 +141,11 @@ def _offers(found: Advice) -> Table:
 
 
 def _offer(o: Offer) -> tuple[Cell, ...]:
-    terms, verdict = o.terms, Toned("loses", "bad") if o.loses else Toned("saves", "good")
+    terms = o.terms
+    verdict = Toned("saves", "good") if o.saves else Toned("loses", "bad") if o.loses else "even"
+    pays = o.break_even_hit if o.break_even_hit <= 1 else None
     bill = float(f"{o.billing_multiplier:.4g}")
-    return (terms.name, terms.write, terms.read, terms.ttl_s, o.tokens_pooled, o.break_even_hit, bill, verdict)
+    return (terms.name, terms.write, terms.read, terms.ttl_s, o.tokens_pooled, pays, bill, verdict)
 
 
 def _tiers(found: Advice, title: str) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,12 +23,14 @@ from headway.cli._output import output_options
 from headway.cli._params import CONFIG, FRACTION, TIME, choice, integer, quantity
 from headway.cli._progress import progress_bar
 from headway.cli._report import Passage, Report
+from headway.cli._simulate_misuse import refuse_misuse
 from headway.cli._simulate_report import comparison_report, rate_report, run_report, sizes_report
 from headway.cli._tier_option import TIER, TierAsked
 
 if TYPE_CHECKING:
     from headway.simulation.deploy import Deployment
     from headway.simulation.memories import MemoryTier
+    from headway.simulation.outcome import Costs
     from headway.simulation.scheduler import Scheduler
     from headway.simulation.study import Limits
     from headway.simulation.trace import Trace
@@ -181,6 +183,7 @@ def simulate(asked: Asked, given: Run) -> Report:
     from headway.simulation.scheduler import Scheduler
     from headway.simulation.study import Limits, find_rate
 
+    refuse_misuse(asked, given)
     if given.per_request:
         check_requests_path(given.per_request)
     scheduler = Scheduler(
@@ -209,14 +212,17 @@ def simulate(asked: Asked, given: Run) -> Report:
             exit_code=1,
         )
     if given.find:
-        return rate_report(title, find_rate(deployment, trace, scheduler, limits), limits)
-    if given.autoscale:
-        return _autoscale(title, asked, given, deployment, scheduler, limits, trace)
-    if given.against:
-        return _comparison(title, asked, given, deployment, scheduler, limits, trace)
-    if len(sizes) > 1:
-        return _sizes_report(title, asked, given, trace, scheduler, limits, sizes)
-    return _run(title, asked, given, deployment, trace, scheduler, limits)
+        report = rate_report(title, find_rate(deployment, trace, scheduler, limits), limits)
+    elif given.autoscale:
+        report = _autoscale(title, asked, given, deployment, scheduler, limits, trace)
+    elif given.against:
+        report = _comparison(title, asked, given, deployment, scheduler, limits, trace)
+    elif len(sizes) > 1:
+        report = _sizes_report(title, asked, given, trace, scheduler, limits, sizes)
+    else:
+        report = _run(title, asked, given, deployment, trace, scheduler, limits)
+    notes = (*report.notes, *deployment.notes)
+    return replace(report, notes=notes, document={**report.document, "notes": list(notes)})
 
 
 def _run(
@@ -247,6 +253,8 @@ def _sizes(given: Run, trace: Trace) -> list[tuple[MemoryTier, ...]]:
     if given.tier and (not trace.block_tokens or given.no_cache):
         accepted = "a trace with block ids: a memory keeps blocks of prompts"
         raise InputError("--tier", given.tier[0].name, accepted if not trace.block_tokens else "no --no-cache with it")
+    if (given.find or given.autoscale or given.against) and any(len(tier.sizes) > 1 for tier in given.tier):
+        raise InputError("--tier", "of several sizes", "one size with --find, --autoscale and --against")
     kinds = [
         [memory_tier(tier.name, size, tier.rate, keeps=tier.keeps, life_s=tier.life) for size in tier.sizes]
         for tier in given.tier
@@ -323,7 +331,8 @@ def _traffic(asked: Asked, given: Run, seed: int) -> Trace:
         trace = read_trace(given.trace, closed=given.closed, session_gap_s=given.session_gap, seed=seed)
         return trace if given.speed == 1 else scale(trace, rate=given.speed)
     shape = given.arrivals, given.rate, given.requests, int(asked.isl), int(asked.osl)
-    return generated(*shape, cv=given.cv, seed=seed, swing=given.swing, period_s=given.period)
+    cycle: dict[str, Any] = {"swing": given.swing, "period_s": given.period}
+    return generated(*shape, cv=given.cv, seed=seed, cache_hit=asked.cache_hit, **cycle)
 
 
 def _deployment(
@@ -360,14 +369,13 @@ def _deployment(
     return found, f"{model.name} on {system.name}, {replicas} x {layout.label()}"
 
 
-def _costs(asked: Asked, deployment: Deployment) -> Any:
+def _costs(asked: Asked, deployment: Deployment) -> Costs:
     from headway.facts.errors import UnknownNameError
-    from headway.serving.plan import watts_per_chip
-    from headway.simulation.outcome import Costs
+    from headway.simulation.study import costs_of
 
     system = read_systems(asked)[0]
     try:
-        usd = read_prices(asked, system).usd_per_chip_hour
+        prices = read_prices(asked, system)
     except UnknownNameError:
-        usd = float("nan")
-    return Costs(deployment.chips, usd, watts_per_chip(system))
+        prices = None
+    return costs_of(system, prices, deployment.chips)

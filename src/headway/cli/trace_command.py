@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli._given import Idle, refuse_idle
 from headway.cli._output import output_options
 from headway.cli._params import CONFIG, FRACTION, TIME, TOKENS, choice, integer, quantity
 from headway.cli._report import Cell, Column, Quantity, Report, Table, facts_table
 from headway.cli._traces import Read, load, trace_argument
 
 if TYPE_CHECKING:
+    from headway.simulation.statistics import Statistics
     from headway.simulation.trace import Trace
 
 KINDS = ("requests", "sessions", "agents", "servegen")
+#: Options of ``make`` that are for some kinds only.
+_FOR = MappingProxyType(
+    {
+        "count": KINDS[:3],
+        "rate": KINDS[:2],
+        **dict.fromkeys(("process", "cv", "swing"), KINDS[:1]),
+        **dict.fromkeys(("isl", "osl", "shared"), KINDS[:3]),
+        **dict.fromkeys(("turns", "think"), KINDS[1:3]),
+        **dict.fromkeys(("rates", "lengths", "pool", "duration"), KINDS[3:]),
+    }
+)
 
 
 def _processes() -> tuple[str, ...]:
@@ -48,11 +62,7 @@ def describe(found: Trace) -> Report:
     rows: list[tuple[str, Cell]] = [
         ("requests", Quantity(measured.requests, "count")),
         ("sessions", Quantity(measured.sessions, "count") if measured.sessions else "none"),
-        ("span", Quantity(measured.span_s, "seconds")),
-        ("requests per second", Quantity(measured.requests_per_second, "requests_per_second")),
-        ("CV of the gaps", Quantity(measured.gap_cv, "count")),
-        ("dispersion of counts per minute", Quantity(measured.dispersion, "count")),
-        ("busiest minute over the mean", Quantity(measured.peak_to_mean, "count")),
+        *_pace(found, measured),
         ("input over output tokens", Quantity(measured.input_output_ratio, "count")),
     ]
     if measured.blocks:
@@ -61,6 +71,10 @@ def describe(found: Trace) -> Report:
             ("blocks of all prompts", Quantity(measured.blocks, "count")),
             ("different blocks", Quantity(measured.unique_blocks, "count")),
         ]
+    notes = found.notes
+    if found.closed_loop:
+        waits = int((found.after >= 0).sum())
+        notes += (f"{waits:,} requests wait for an answer before them: how fast they come depends on what serves them",)
     columns = (
         Column("which", "tokens of a request", align="left"),
         Column("mean", "mean", "tokens"),
@@ -74,8 +88,41 @@ def describe(found: Trace) -> Report:
     return Report(
         title=f"{found.name}: {found.source or 'a trace'}",
         parts=(facts_table("trace", rows), Table("lengths", columns, lengths)),
-        notes=found.notes,
-        document={"name": found.name, "source": found.source, "statistics": measured, "notes": found.notes},
+        notes=notes,
+        document={
+            "name": found.name,
+            "source": found.source,
+            "closed_loop": found.closed_loop,
+            "statistics": measured,
+            "notes": notes,
+        },
+    )
+
+
+def _pace(found: Trace, measured: Statistics) -> list[tuple[str, Cell]]:
+    """Span, rate and burstiness: of requests, or where others wait for answers, of those whose arrival is known."""
+    starts = "session starts" if found.closed_loop else "requests"
+    span = f"span of {starts}" if found.closed_loop else "span"
+    if found.closed_loop and not measured.span_s:
+        return [(span, "all at once")]
+    return [
+        (span, Quantity(measured.span_s, "seconds")),
+        (f"{starts} per second", Quantity(measured.requests_per_second, "requests_per_second")),
+        (f"CV of the gaps{f' of {starts}' if found.closed_loop else ''}", Quantity(measured.gap_cv, "count")),
+        ("dispersion of counts per minute", Quantity(measured.dispersion, "count")),
+        ("busiest minute over the mean", Quantity(measured.peak_to_mean, "count")),
+    ]
+
+
+def _refuse_idle(kind: str, process: str) -> None:
+    """Refuse options that are for another kind of trace, or another process."""
+    refuse_idle(
+        *(
+            Idle((name,), f"with --kind {kind}", f"--kind {' or '.join(kinds)}")
+            for name, kinds in _FOR.items()
+            if kind not in kinds
+        ),
+        *((Idle(("cv",), "with poisson arrivals", "--process gamma or weibull"),) if process == "poisson" else ()),
     )
 
 
@@ -130,6 +177,7 @@ def make(
     from headway.simulation import generate as made
     from headway.simulation.read import write_trace
 
+    _refuse_idle(kind, process)
     if kind == "servegen":
         if rates is None or lengths is None:
             raise InputError("--rates --lengths", "not given", "the two Parquet files of ServeGen")

@@ -117,9 +117,9 @@ def new_engines(rules: Rules, out: State) -> list[Engine]:
     """Engines with nothing to do, each with tiers of its own but for those that all share."""
     shared = [new_tier() for _ in rules.tiers]
     engines = []
-    for _ in range(rules.engines):
+    for e in range(rules.engines):
         tiers = [one if numbers[SHARED] else new_tier() for one, numbers in zip(shared, rules.tiers, strict=True)]
-        engines.append(_engine(rules) | {"flow": out.flow, "tiers": tiers, "rules": rules})
+        engines.append(_engine(rules) | {"e": e, "flow": out.flow, "tiers": tiers, "rules": rules})
     return engines
 
 

@@ -16,7 +16,6 @@ Ints = NDArray[np.int64]
 
 #: Bins of the histogram of gaps between tokens: 100 in each decade from 1 us.
 GAP_BINS = 1000
-OCCUPANCY_BINS = 101
 SAMPLES = 2048
 #: Columns of :attr:`State.counts`.
 NEXT, HEAP, ROUND, SAMPLED, STEPS, IN_SYSTEM, SERVED, GAP, SENT, DECODED, COMPUTED, WINDOW = range(12)
@@ -32,8 +31,8 @@ ENGINE, HIT, PREEMPTED = range(3)
 #: Columns of :attr:`State.eng`.
 DECODING, RUNNING, WAITING, USED, PENDING, BASE, JOINS, PASSES, TOKENS, CARRIED, JOINING, LRU = range(12)
 PRE_HEAD, PRE_TAIL, LOADING, LOAD_HEAD, LOAD_TAIL, PHASE, SLOT, CELL = range(12, 20)
-#: Columns of :attr:`State.spent`.
-BUSY, LAST_PASS = range(2)
+#: Columns of :attr:`State.spent`: time in steps, end of the last pass, own time of prompts and of decode passes.
+BUSY, LAST_PASS, PREFILL, DECODE = range(4)
 #: Columns of :attr:`State.lane`.
 WAIT_HEAD, WAIT_TAIL, RUN_HEAD, RUN_TAIL = range(4)
 #: Columns of :attr:`State.link` and of :attr:`State.shelf`, whose first one says which list of the tier has the block.
@@ -198,7 +197,7 @@ def fresh_state(work: Work, rules: Rules) -> State:
         when=when,
         mark=mark,
         eng=eng,
-        spent=floats(e, 2),
+        spent=floats(e, 4),
         lane=ints(e, lanes, 4, fill=-1),
         link=link,
         stamp=floats(e, known + 1, fill=-np.inf),

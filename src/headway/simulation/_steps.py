@@ -30,6 +30,7 @@ from headway.simulation._state import (
     CELL,
     COMPUTED,
     COVERED,
+    DECODE,
     DECODED,
     DECODING,
     DONE,
@@ -50,6 +51,7 @@ from headway.simulation._state import (
     PHASE,
     PRE_HEAD,
     PREEMPTED,
+    PREFILL,
     PRIVATE,
     QUEUED,
     READY,
@@ -238,11 +240,27 @@ def admit(s: State, work: Work, rules: Rules, times: Times, e: int, budget: int)
     return seconds
 
 
+@compiled
+def is_open(s: State, rules: Rules, e: int) -> bool:
+    """Whether requests may board; a static batch is open until its first pass."""
+    return bool(not rules.when_empty or s.eng[e, DECODING] * s.eng[e, PASSES] == s.eng[e, JOINS])
+
+
+@compiled
+def note_sides(s: State, times: Times, e: int, prompts: float, passes: float, rows: int, finished: int) -> None:
+    """Add a step's seconds to its sides: decode passes what they take alone, prompts what they add to it."""
+    tokens = s.eng[e, TOKENS]
+    if tokens == 0:
+        return
+    alone = times.linear[rows] if rows > 0 else 0.0
+    s.spent[e, PREFILL] += prompts + (times.head[rows + finished] - times.head[rows]) + (times.linear[tokens] - alone)
+    s.spent[e, DECODE] += passes + times.head[rows] + alone
+
+
 @compiled_once
 def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[float, int]:
     """Fill a step of one engine; its seconds apart from the matrix products, and the tokens these carry."""
     s.eng[e, TOKENS] = 0
-    empty = s.eng[e, RUNNING] == 0
     if s.eng[e, LOADING] > 0:
         end_loads(s, e, s.clock[0])
     seconds, lost = 0.0, False
@@ -252,10 +270,9 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     if rules.together and is_short(s, rules, e):
         lost = shed(s, work, rules, e)
     budget = rules.budget - (s.eng[e, DECODING] * rules.queries if rules.together else 0)
-    attention, budget, cut = go_on(s, work, rules, times, e, budget)
-    seconds += attention
-    if not lost and not cut and (empty or not rules.when_empty):
-        seconds += admit(s, work, rules, times, e, budget)
+    prompts, budget, cut = go_on(s, work, rules, times, e, budget)
+    if not lost and not cut and is_open(s, rules, e):
+        prompts += admit(s, work, rules, times, e, budget)
     finished = 0
     r = s.eng[e, PRE_HEAD]
     while r >= 0:
@@ -272,7 +289,8 @@ def begin(s: State, work: Work, rules: Rules, times: Times, e: int) -> tuple[flo
     s.eng[e, CARRIED] = decoding
     rows = decoding * rules.queries
     s.eng[e, TOKENS] += rows
-    return seconds + times.head[rows + finished], int(s.eng[e, TOKENS])
+    note_sides(s, times, e, prompts, seconds, rows, finished)
+    return seconds + prompts + times.head[rows + finished], int(s.eng[e, TOKENS])
 
 
 @compiled

@@ -152,7 +152,7 @@ def advise(
     offers = tuple(sorted((bill(trace, reuse, t) for t in cache_terms()), key=lambda o: o.billing_multiplier))
     tiers = price_tiers(trace, reuse, model, system, recompute_usd_per_mtok=recompute_usd_per_mtok)
     earning = sorted((t for t in tiers if t.verdict == "earns"), key=lambda t: -t.net_usd_per_hour)
-    buy = offers[0].terms.name if not offers[0].loses else ""
+    buy = offers[0].terms.name if offers[0].saves else ""
     build = earning[0].name if earning else ""
     return Advice(
         trace=trace.name,
@@ -182,10 +182,11 @@ def advise(
 
 def _conclusions(offers: Sequence[Offer], buy: str, build: str) -> tuple[str, ...]:
     losing = ", ".join(o.terms.name for o in offers if o.loses)
+    most = "caching saves at every provider's terms" if all(o.saves for o in offers) else "caching loses at no terms"
     return (
         f"buy: {buy}, {offers[0].billing_multiplier:.3f} of the uncached input bill" if buy else "buy: no offer saves",
         f"build: {build}" if build else "build: no tier earns its rent",
-        f"caching loses money at the terms of {losing}" if losing else "caching saves at every provider's terms",
+        f"caching loses money at the terms of {losing}" if losing else most,
     )
 
 

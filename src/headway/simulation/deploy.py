@@ -47,6 +47,8 @@ class Deployment:
         [token].
     prefill_chip_s : float
         Chip-seconds to compute a prompt's token in a full step, attention at the mean place of prompt tokens [s].
+    notes : tuple of str
+        What of the trace the model was not made for.
     """
 
     feasible: bool
@@ -60,6 +62,7 @@ class Deployment:
     token_bytes: float = 0.0
     block_tokens: int = 16
     prefill_chip_s: float = 0.0
+    notes: tuple[str, ...] = ()
 
 
 def deploy(
@@ -169,7 +172,16 @@ def deploy(
         whole_bytes,
         block,
         full_step / scheduler.token_budget,
+        _too_long(model, trace),
     )
+
+
+def _too_long(model: Model, trace: Trace) -> tuple[str, ...]:
+    """How many requests pass the longest context of the model, where it is known."""
+    over = int((trace.input_tokens + trace.output_tokens > model.max_context).sum()) if model.max_context else 0
+    if not over:
+        return ()
+    return (f"{over:,} of {len(trace):,} requests are longer than the {model.max_context:,} tokens of {model.name}",)
 
 
 def _full_step(times: StepTimes, budget: int, trace: Trace) -> float:

@@ -12,7 +12,6 @@ from headway.facts.cache_terms import media_price
 from headway.facts.check import fraction, positive, single
 from headway.facts.hardware import System
 from headway.facts.model import Model
-from headway.facts.precision import number_format
 from headway.facts.sources import Source
 from headway.facts.storage import storage
 from headway.physics.attention import kv_bytes
@@ -128,8 +127,7 @@ def hold_or_compute(
     positive("efficiency", share)
     hourly = system.tariff().usd_per_chip_hour if usd_per_chip_hour is None else usd_per_chip_hour
     rent = float(positive("usd_per_chip_hour", single("usd_per_chip_hour", hourly), "$/h")) / HOUR_S
-    wanted = number_format(model.precision.experts).compute
-    rate = system.chip.peak(wanted if wanted in system.chip.flops else "bf16") * share
+    rate = system.chip.peak(model.precision.experts) * share
     size = float(np.ravel(kv_bytes(model, count))[0])
     kept = [storage(name) for name in devices]
     names = (f"HBM of {system.name}", *(d.name for d in kept))

@@ -55,7 +55,7 @@ class Costs:
     chips : int
         Chips of all engines [1].
     usd_per_chip_hour : float
-        Rent [$/chip-h].
+        Rent, and electricity where the rent leaves it out [$/chip-h].
     watts : float
         Power of one chip, all in; NaN where not known [W].
     """
@@ -88,8 +88,9 @@ def trains(run: Replay) -> Trains:
     left = run.trains.sum()
     if not left:
         return Trains(math.nan, math.nan, math.nan)
-    share = run.trains / left
-    return Trains(float(share[100]), float(share[:51].sum()), float((share * np.arange(101)).sum() / 100.0))
+    share, seats = run.trains / left, run.trains.size - 1
+    half = float(share[: seats // 2 + 1].sum())
+    return Trains(float(share[-1]), half, float((share * np.arange(seats + 1)).sum() / seats))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,8 @@ class Outcome:
     mean_in_system : float
         Time average of the requests in the system [1]; Little's law makes it rate times latency.
     usd_per_mtok, usd_per_mtok_input, usd_per_mtok_output : float
-        Everything per million output tokens; rent by share of computed tokens, per kind [$].
+        Rent per million output tokens; rent by share of the time of prompts per million input tokens, and by that
+        of decode passes per million output tokens [$]. A pass pays what it takes alone, a prompt what it adds.
     joules_per_token : float
         All power per output token [J].
     """
@@ -269,13 +271,14 @@ def outcome(run: Replay, costs: Costs | None = None, ttft: float = math.inf, tpo
     out_tokens = float(run.trace.output_tokens[served].sum())
     tokens_in = run.trace.input_tokens
     count, shares = int(served.sum()), run.hit_tokens[served] / tokens_in[served]
-    seats = run.occupancy_s.sum()
+    taken, seats = run.occupancy_s.sum(), run.occupancy_s.size - 1
     rent = joules = math.nan
     if costs is not None:
         joules = costs.chips * costs.watts * span
         rent = costs.chips * costs.usd_per_chip_hour * span / _SECONDS_PER_HOUR
-    # Rent follows time in steps, which decode passes and computed prompt tokens share as tokens of products.
-    work = max(run.computed_tokens + run.decoded_tokens, 1)
+    # Idle time, and that of ranks that wait, is paid by both sides in proportion.
+    prompts, passes = float(run.prefill_s.sum()), float(run.decode_s.sum())
+    prompt_share = prompts / (prompts + passes) if prompts + passes else math.nan
 
     def per(amount: float, tokens: float) -> float:
         return amount / tokens * 1e6 if tokens else math.nan
@@ -298,7 +301,7 @@ def outcome(run: Replay, costs: Costs | None = None, ttft: float = math.inf, tpo
         requests_per_second=rate(count),
         output_tokens_per_second=rate(out_tokens),
         utilisation=rate(float(run.busy_s.mean())),
-        occupancy=float((run.occupancy_s * np.arange(101)).sum() / seats / 100.0) if seats else math.nan,
+        occupancy=float((run.occupancy_s * np.arange(seats + 1)).sum() / taken / seats) if taken else math.nan,
         steps=run.steps,
         trains=trains(run),
         hit_rate=float(run.hit_tokens[served].sum() / tokens_in[served].sum()) if count else math.nan,
@@ -306,8 +309,8 @@ def outcome(run: Replay, costs: Costs | None = None, ttft: float = math.inf, tpo
         preemptions=int(run.preemptions.sum()),
         mean_in_system=rate(run.area),
         usd_per_mtok=per(rent, out_tokens),
-        usd_per_mtok_input=per(rent * run.computed_tokens / work, float(tokens_in[served].sum())),
-        usd_per_mtok_output=per(rent * run.decoded_tokens / work, out_tokens),
+        usd_per_mtok_input=per(rent * prompt_share, float(tokens_in[served].sum())),
+        usd_per_mtok_output=per(rent * (1.0 - prompt_share), out_tokens),
         joules_per_token=joules / out_tokens if out_tokens else math.nan,
     )
 

@@ -32,6 +32,7 @@ from headway.simulation._plain_times import Engine, Sequence, decode_seconds, ne
 from headway.simulation._state import (
     BUSY,
     COMPUTED,
+    DECODE,
     DECODED,
     ENGINE,
     FIRST,
@@ -39,6 +40,7 @@ from headway.simulation._state import (
     LAST,
     LAST_END,
     PREEMPTED,
+    PREFILL,
     QUEUED,
     SAMPLE_AT,
     SERVED,
@@ -218,11 +220,11 @@ def _compute(engine: Engine, q: Sequence, chunk: int, rules: Rules, times: Times
 
 def _begin(engine: Engine, now: float, rules: Rules, times: Times, out: State) -> tuple[float, int]:
     """Fill a step; its seconds apart from the matrix products, and the tokens these carry."""
-    empty, lost, carried = not engine["seats"], False, 0
+    lost, carried = False, 0
     for q in sorted((x for x in engine["seats"] if x["state"] == "loading"), key=lambda x: x["order"]):
         if q["resume"] <= now:
             _start_prefill(engine, q)
-    seconds, attention = _join(engine, rules, now, out), 0.0
+    seconds, prompts = _join(engine, rules, now, out), 0.0
     if rules.together:
         lost = _shed(engine, rules, out)
     budget = rules.budget - (len(_decoding(engine)) * rules.queries if rules.together else 0)
@@ -237,12 +239,11 @@ def _begin(engine: Engine, now: float, rules: Rules, times: Times, out: State) -
             lost = True
         if q not in engine["seats"]:
             break
-        attention += _compute(engine, q, chunk, rules, times, out)
+        prompts += _compute(engine, q, chunk, rules, times, out)
         budget, carried = budget - chunk, carried + chunk
-    seconds += attention
-    if not lost and (empty or not rules.when_empty):
+    if not lost and (not rules.when_empty or all(q["made"] == 0 for q in _decoding(engine))):
         attention, carried = _admit(engine, now, budget, carried, rules, times, out)
-        seconds += attention
+        prompts += attention
     finished = sum(q["done"] == q["target"] for q in _prefilling(engine))
     if not rules.together and carried == 0:
         _shed(engine, rules, out)
@@ -255,7 +256,20 @@ def _begin(engine: Engine, now: float, rules: Rules, times: Times, out: State) -
         evict(engine, rules)
     engine["flown"] = flown
     rows = len(flown) * rules.queries
-    return seconds + float(times.head[rows + finished]), carried + rows
+    _note_sides(engine, times, prompts, seconds, rows, finished, carried + rows, out)
+    return seconds + prompts + float(times.head[rows + finished]), carried + rows
+
+
+def _note_sides(
+    engine: Engine, times: Times, prompts: float, passes: float, rows: int, finished: int, tokens: int, out: State
+) -> None:
+    """A step's seconds by side: decode passes alone, and what prompts add."""
+    if not tokens:
+        return
+    alone = float(times.linear[rows]) if rows else 0.0
+    head = float(times.head[rows + finished]) - float(times.head[rows])
+    out.spent[engine["e"], PREFILL] += prompts + head + (float(times.linear[tokens]) - alone)
+    out.spent[engine["e"], DECODE] += passes + float(times.head[rows]) + alone
 
 
 def _admit(

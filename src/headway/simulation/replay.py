@@ -18,14 +18,15 @@ from headway.simulation._state import (
     AREA,
     BUSY,
     COMPUTED,
+    DECODE,
     DECODED,
     ENGINE,
     FIRST,
     HIT,
     LAST,
     LAST_END,
-    OCCUPANCY_BINS,
     PREEMPTED,
+    PREFILL,
     QUEUED,
     SAMPLED,
     SERVED,
@@ -69,10 +70,12 @@ class Replay:
         Requests that no engine can hold.
     busy_s : ndarray, shape (schedulers,)
         Time in steps [s].
+    prefill_s, decode_s : ndarray, shape (schedulers,)
+        Time of each one's own work: decode passes at what they take alone, prompts at what they add to it [s].
     gaps : ndarray of int
         Histogram of gaps between tokens, 100 bins in each decade from 1 us.
-    occupancy_s, trains : ndarray, shape (101,)
-        Time, and steps, by share of seats taken in percent.
+    occupancy_s, trains : ndarray, shape (max_seqs + 1,)
+        Time, and steps, by seats taken.
     series : ndarray, shape (k, 7 + tiers)
         Time, running, waiting, blocks held, blocks kept without a user, tokens decoded and requests done so far, and
         the blocks that each tier holds.
@@ -103,6 +106,8 @@ class Replay:
     engine: Ints
     rejected: Any
     busy_s: Floats
+    prefill_s: Floats
+    decode_s: Floats
     gaps: Ints
     occupancy_s: Floats
     trains: Ints
@@ -335,10 +340,6 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
         full[kept] = values
         return full
 
-    shares = (OCCUPANCY_BINS - 1) * np.arange(rule.max_seqs + 1) // rule.max_seqs
-    occupancy, trains = np.zeros(OCCUPANCY_BINS), np.zeros(OCCUPANCY_BINS, dtype=np.int64)
-    np.add.at(occupancy, shares, state.occupancy)
-    np.add.at(trains, shares, state.trains)
     return Replay(
         trace,
         rule,
@@ -352,9 +353,11 @@ def _result(trace: Trace, rule: Scheduler, fleet: Fleet, rejected: Any, state: A
         spread(state.mark[ENGINE].astype(np.int64), -1),
         rejected,
         state.spent[:, BUSY],
+        state.spent[:, PREFILL],
+        state.spent[:, DECODE],
         state.gaps,
-        occupancy,
-        trains,
+        state.occupancy,
+        state.trains,
         state.samples[: state.counts[SAMPLED]],
         int(state.counts[STEPS]),
         int(state.counts[DECODED]),

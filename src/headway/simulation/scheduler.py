@@ -14,7 +14,7 @@ POLICIES: Mapping[str, str] = MappingProxyType(
     {
         "chunked": "prompts in chunks beside the decoding ones (Sarathi-Serve, vLLM V1)",
         "prefill-first": "whole prompts before anything decodes (Orca, vLLM V0)",
-        "static": "a new batch only when the last one has ended",
+        "static": "a batch fills its seats before its first pass; the next one when it has ended",
     }
 )
 PREEMPTIONS: Mapping[str, str] = MappingProxyType(

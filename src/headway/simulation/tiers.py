@@ -12,10 +12,9 @@ from headway.facts.cache_terms import CacheTerms, media_price
 from headway.facts.check import positive, single
 from headway.facts.hardware import System
 from headway.facts.model import Model
-from headway.facts.precision import number_format
 from headway.facts.storage import StorageDevice, storage
 from headway.physics.arrays import Numbers, not_negative, plain
-from headway.physics.attention import kv_bytes_per_token
+from headway.physics.attention import kv_bytes
 from headway.physics.hold import OWNED_YEARS, owned_usd_per_byte_second, recompute_cost
 from headway.simulation.cache import (
     Reuse,
@@ -47,7 +46,8 @@ class Offer:
     storage_share : float
         Part of the multiplier that is storage [1].
     break_even_hit : float
-        Pooled hit rate from which caching pays when every miss is written, storage aside [1].
+        Pooled hit rate from which caching pays when every miss is written and what is kept here is stored [1];
+        above 1 none pays.
     """
 
     terms: CacheTerms
@@ -55,6 +55,11 @@ class Offer:
     billing_multiplier: float
     storage_share: float
     break_even_hit: float
+
+    @property
+    def saves(self) -> bool:
+        """Whether the bill is lower than without a cache."""
+        return self.billing_multiplier < 1.0
 
     @property
     def loses(self) -> bool:
@@ -143,13 +148,17 @@ def billing_multiplier(hit: ArrayLike, write: ArrayLike, read: ArrayLike) -> Num
     return plain(share * np.asarray(read, dtype=float) + (1 - share) * np.asarray(write, dtype=float))
 
 
-def break_even_hit(write: float, read: float) -> float:
-    """Pooled hit rate from which caching pays, ``(w - 1) / (w - r)``; 0 where writing costs no more than input.
+def break_even_hit(write: float, read: float, stored: float = 0.0) -> float:
+    """Pooled hit rate from which caching pays, ``(w - 1 + s) / (w - r)``; 0 where writing costs no more than input.
+
+    `stored`, ``s``, is the bill of storage over the input bill without a cache. Above 1 no hit rate pays.
 
     >>> round(break_even_hit(1.25, 0.1), 3), round(break_even_hit(2.0, 0.1), 3), break_even_hit(1.0, 0.1)
     (0.217, 0.526, 0.0)
+    >>> round(break_even_hit(1.0, 0.1, 0.45), 3)
+    0.5
     """
-    return max(write - 1.0, 0.0) / (write - read) if write > read else float("inf")
+    return max(write - 1.0 + stored, 0.0) / (write - read) if write > read else float("inf")
 
 
 def bill(trace: Trace, reuse: Reuse, terms: CacheTerms) -> Offer:
@@ -198,7 +207,7 @@ def bill(trace: Trace, reuse: Reuse, terms: CacheTerms) -> Offer:
         tokens_pooled=read / total,
         billing_multiplier=(bought + stored) / total,
         storage_share=stored / total,
-        break_even_hit=break_even_hit(terms.write, terms.read),
+        break_even_hit=break_even_hit(terms.write, terms.read, stored / total),
     )
 
 
@@ -215,7 +224,8 @@ def price_tiers(
 
     A cache of ``C`` tokens earns ``H(C) c / span - C k u``: hits times the cost of computing a token again, less
     the rent of its bytes. ``H`` is straight between known ``C``, so the best of those is the best of all. The rate of
-    computing again is the peak of the chip unless `recompute_usd_per_mtok` says more.
+    computing again is the peak of the chip unless `recompute_usd_per_mtok` says more. A token's bytes are those of
+    the mean prompt over its length: windows and states do not grow with it.
 
     Parameters
     ----------
@@ -246,14 +256,14 @@ def price_tiers(
     ('HBM of hgx-h200', 2048.0)
     """
     rent = system.tariff().usd_per_chip_hour / HOUR_S
-    wanted = number_format(model.precision.experts).compute
-    peak = system.chip.peak(wanted if wanted in system.chip.flops else "bf16")
+    peak = system.chip.peak(model.precision.experts)
     if recompute_usd_per_mtok is None:
         again = float(recompute_cost(model.active_params, peak, rent))
     else:
         again = positive("recompute_usd_per_mtok", single("recompute_usd_per_mtok", recompute_usd_per_mtok)) / 1e6
     chip_s = float(recompute_cost(model.active_params, peak, 1.0))
-    size = kv_bytes_per_token(model)
+    mean = float(trace.input_tokens.mean())
+    size = float(kv_bytes(model, mean)) / mean
     rows = [(f"HBM of {system.name}", rent / system.chip.hbm_bytes, system.chip.hbm_bytes, system.chip.hbm_bandwidth)]
     rows += [(d.name, device_rent(d), d.capacity, d.bandwidth) for d in map(storage, devices)]
     return tuple(_tier(trace, reuse, size, again, chip_s, *row) for row in rows)
