@@ -65,3 +65,9 @@ def test_a_fit_that_leaves_the_scores_is_not_identified(values: dict[str, str]) 
     assert "leaves 0 to 100%" in " ".join(said["notes"])
     for series in said["charts"][0]["series"]:
         assert all(y is None or 0 <= y <= 1 for y in (*series["y"], *series["top"]))
+
+
+def test_a_size_read_from_prices_stands_with_its_interval() -> None:
+    for one in answered("sheet", {})["headlines"]:
+        assert one["note"].startswith("80% from ")
+        assert "identified" in one["note"]
