@@ -62,7 +62,7 @@ def test_the_cheapest_plan_stands_first() -> None:
 def test_a_fit_that_leaves_the_scores_is_not_identified(values: dict[str, str]) -> None:
     said = answered("tokens", values)
     assert said["headlines"][0]["value"] == "not identified"
-    assert "leaves 0 to 100%" in " ".join(said["notes"])
+    assert "beyond 0 to 100%" in " ".join(said["notes"])
     for series in said["charts"][0]["series"]:
         assert all(y is None or 0 <= y <= 1 for y in (*series["y"], *series["top"]))
 

@@ -74,6 +74,7 @@ def answer(values: Values) -> Answer:
     cost = spent(np.clip(columns[1], 1e-6, 1.0), lengths, price)
     known = curve.asymptote is not None
     dollars = spent(np.clip(value, 1e-6, 1.0), grid, price).usd_per_solved
+    dollars = np.where(np.isnan(_scores(value)), np.nan, dollars)
     return Answer(
         (
             *_worth(chosen, kept, price, held),
@@ -142,7 +143,7 @@ def answer(values: Values) -> Answer:
             *(
                 ()
                 if held
-                else ("Not identified: the data do not hold where the curve ends, and its fit leaves 0 to 100%.",)
+                else ("Not identified: the data do not hold where the curve ends, and its fit goes beyond 0 to 100%.",)
             ),
             f"40 measurements with a scatter of {NOISE:.0%} are drawn from the curve of the controls, then fitted.",
             "'headway ladder rl' and 'headway ladder tokens' read measurements of your own.",
@@ -179,6 +180,7 @@ def _worth(chosen: float, kept: float, price: float, held: bool) -> tuple[Number
 
     if not held:
         names = {"tokens": "Tokens worth thinking", "score": "Score there", "usd": "Dollars a solved task"}
+        names["ock"] = "OckScore"
         return tuple(Number(key, label, "not identified", "", "the notes say why") for key, label in names.items())
     there = spent(kept, chosen, price)
     return (
