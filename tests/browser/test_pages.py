@@ -151,6 +151,56 @@ def test_a_plan_opens_its_breakdown(watched) -> None:
     assert not watched.errors
 
 
+def test_every_plan_and_every_column_of_it_is_in_sight(watched) -> None:
+    watched.page.set_viewport_size({"width": 1440, "height": 900})
+    page = watched.open("/plan")
+    assert page.locator("#table-plans tbody tr").count() > 5
+    cut = "e => [e.scrollWidth - e.clientWidth, e.scrollHeight - e.clientHeight]"
+    assert page.eval_on_selector("#table-plans .scroll", cut) == [0, 0]
+
+
+def test_an_equation_is_not_cut(watched) -> None:
+    page = watched.open("/batch")
+    room = "e => parseFloat(getComputedStyle(e).paddingTop) + parseFloat(getComputedStyle(e).paddingBottom)"
+    assert page.eval_on_selector(".equations", room) >= 12
+
+
+def test_figures_of_a_refused_value_are_dimmed(watched) -> None:
+    page = watched.open("/train")
+    page.fill("#text-period", "20 parsecs")
+    page.press("#text-period", "Enter")
+    page.wait_for_selector("[data-failed]")
+    page.wait_for_function("() => getComputedStyle(document.querySelector('.headlines')).opacity < 0.6")
+    assert page.evaluate("getComputedStyle(document.querySelector('.status')).opacity") == "1"
+
+
+def test_the_end_of_a_slider_is_the_end_of_the_range(watched) -> None:
+    page = watched.open("/batch")
+    page.locator("input[type=range][data-name=batch]").press("End")
+    page.wait_for_function("() => location.search.includes('batch=')")
+    assert _asked(page)["batch"] == "65536"
+
+
+def test_the_text_that_is_shown_is_the_value_that_was(watched) -> None:
+    page = watched.open("/memory")
+    shown = page.input_value("#text-context")
+    page.fill("#text-context", "1k")
+    page.fill("#text-context", shown)
+    page.locator("#text-context").dispatch_event("change")
+    page.wait_for_timeout(300)
+    assert page.input_value("#text-context") == shown
+    assert "context" not in _asked(page)
+
+
+def test_a_slider_let_go_asks_for_what_is_no_term(watched) -> None:
+    page = watched.open("/batch")
+    page.locator("input[type=range][data-name=context]").press("End")
+    page.wait_for_function(
+        "() => location.search.includes('context=') && document.body.innerText.includes('Does not fit')"
+    )
+    _same(page, "batch")
+
+
 def test_the_keyboard_reads_a_curve(watched) -> None:
     page = watched.open("/batch")
     page.locator("figure svg[role=img]").first.focus()
@@ -254,5 +304,7 @@ def test_the_claims(watched) -> None:
     page.wait_for_selector(".inside .equation")
     assert "Sources" in page.locator(".inside").inner_text()
     assert "find=C60" in page.url
+    page.fill("#find", "nothing from the balance batch on")
+    assert page.locator(".claim .id").all_inner_texts() == ["C17"]
     assert not watched.errors
     assert not watched.strangers()

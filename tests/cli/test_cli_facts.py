@@ -119,8 +119,24 @@ def test_cite_an_unknown_name(headway):
     assert "did you mean deepseek-v3?" in outcome.err
 
 
-def test_names_complete(headway, monkeypatch):
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("system gb200", "gb200-nvl72"),
+        ("plan deeps", "deepseek-v3"),
+        ("size deeps", "deepseek-v3"),
+        ("board ba", "batch"),
+    ],
+)
+def test_names_complete(headway, monkeypatch, typed, found):
     monkeypatch.setenv("_HEADWAY_COMPLETE", "bash_complete")
-    monkeypatch.setenv("COMP_WORDS", "headway system gb200")
+    monkeypatch.setenv("COMP_WORDS", f"headway {typed}")
     monkeypatch.setenv("COMP_CWORD", "2")
-    assert "plain,gb200-nvl72" in headway().out.splitlines()
+    assert f"plain,{found}" in headway().out.splitlines()
+
+
+def test_the_chapters_of_the_board_are_named(headway):
+    assert "simulation  What does every one" in headway("board", "--help").out
+    outcome = headway("board", "nosuch")
+    assert outcome.code == 2
+    assert "expected one of batch, train, " in outcome.err

@@ -90,6 +90,13 @@ def test_10_floor_of_a_pass_is_the_weights():
     assert round(found["DeepSeek-V3 FP8 on 8 H100"] * 1e3, 1) == 25.0
 
 
+def test_10_one_sequence_reads_the_experts_of_its_token_alone():
+    found, penalty = values("C16"), values("C08")
+    assert found["one sequence, its experts alone"] == pytest.approx(37.55e9 / 576e12, rel=0.01)
+    assert found["one sequence on 8 H100"] == pytest.approx(37.55e9 / (8 * 3.35e12), rel=0.01)
+    assert penalty["DeepSeek-V3 on GB200, its experts alone"] == pytest.approx(312.5, rel=0.01)
+
+
 def test_11_expert_exchange_over_compute():
     found = values("D05")
     assert round(found["GB200 NVLink"], 2) == 1.21

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -193,3 +194,30 @@ def test_models_by_systems_are_at_most_four(get) -> None:
     two = get("/api/v1/chapters/plan?model=llama-3.1-8b,llama-3.1-70b&on=hgx-h200&isl=1000&osl=200").json()
     assert [one["name"] for one in two["charts"][0]["series"]] == ["llama-3.1-8b", "llama-3.1-70b"]
     assert two["command"].startswith("headway board plan model={model}")
+
+
+def boot(page: httpx.Response) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(page.text.partition('id="boot">')[2].partition("</script>")[0])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("query", "kept", "field"),
+    [
+        ("batch=512&utm_source=mail", {"batch": 512}, None),
+        ("batch=512&modle=kimi-k2", {"batch": 512, "model": "deepseek-v3"}, "parameter"),
+        ("batch=512&context=nonsense", {"batch": 512, "context": 2048}, "context"),
+        ("batch=0&context=4k&system=nowhere", {"batch": 2048, "context": 4000}, "system"),
+    ],
+)
+def test_a_shared_address_keeps_what_can_be_used(get, query: str, kept: dict[str, object], field: str | None) -> None:
+    first = boot(get(f"/batch?{query}"))
+    assert kept.items() <= first["answer"]["values"].items()
+    assert (first["error"] or {}).get("field") == field
+
+
+def test_an_address_of_too_much_is_answered_with_less(get) -> None:
+    first = boot(get("/plan?model=llama-3.1-8b,llama-3.1-70b&on=hgx-h200,hgx-h100,hgx-b200&isl=1000&osl=200"))
+    assert first["error"]["field"] == "on"
+    assert first["answer"]["values"]["isl"] == 1000
+    assert first["answer"]["values"]["on"] == ["gb200-nvl72"]

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from headway.cli._params import CONFIG, FRACTION, PRECISION, TIME, TOKENS, Converted, integer, quantity, system_names
+from headway.cli._params import (
+    CONFIG,
+    FRACTION,
+    PRECISION,
+    TIME,
+    TOKENS,
+    Converted,
+    integer,
+    model_names,
+    quantity,
+    system_names,
+)
 from headway.cli._report import Cell, Column, Table
 from headway.serving.document import layout_name
 
@@ -76,7 +87,9 @@ def _names(text: str, _field: str) -> tuple[str, ...]:
 SYSTEMS: Final = Converted("system,...", _names, system_names)
 
 _OPTIONS: Final = (
-    click.argument("model", required=False, metavar="[MODEL]"),
+    click.argument(
+        "model", required=False, metavar="[MODEL]", type=Converted("model", lambda text, _: text, model_names)
+    ),
     click.option("--config", type=CONFIG, help="A published config.json instead of MODEL; nothing is downloaded."),
     click.option("--on", type=SYSTEMS, multiple=True, required=True, help="Systems, separated by commas or repeated."),
     click.option("--hardware", type=CONFIG, help="A TOML file with systems of your own, named by --on."),

@@ -11,17 +11,42 @@ from headway.cli._chart import Marker as TextMarker
 from headway.cli._chart import Series as TextSeries
 from headway.cli._chart import XYChart
 from headway.cli._output import output_options
-from headway.cli._params import integer
+from headway.cli._params import Converted, integer
 from headway.cli._report import Cell, Column, Part, Passage, Quantity, Report, Table, facts_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from headway.web.chapter import Answer, Chapter, Chart
 
 LOCAL = "127.0.0.1"
 
 
-@click.command()
-@click.argument("chapter", required=False, metavar="[CHAPTER]")
+def _chapters() -> Sequence[str]:
+    from headway.web.registry import chapters
+
+    return tuple(chapters())
+
+
+class _Board(click.Command):
+    """A command whose help page names the chapters, which are imported for that page alone."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the chapters under the options."""
+        from headway.web.registry import chapters
+
+        super().format_options(ctx, formatter)
+        with formatter.section("Chapters"):
+            formatter.write_dl([(one.id, one.question) for one in chapters().values()])
+
+
+@click.command(cls=_Board)
+@click.argument(
+    "chapter",
+    required=False,
+    metavar="[CHAPTER]",
+    type=Converted("chapter", lambda text, _: text, _chapters),
+)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--host", default=LOCAL, show_default=True, help="Address to listen on.")
 @click.option("--port", type=integer(0, 65535), default="8321", show_default=True, help="0 takes a free one.")

@@ -18,7 +18,7 @@ CONFIG = "deepseek-v3.json"
 @click.command()
 @output_options
 def demo() -> Report:
-    """The lecture's twelve golden claims, and DeepSeek-V3 from its own config.json on two systems."""
+    """The claims of the lecture's twelve golden tests, and DeepSeek-V3 from its own config.json on two systems."""
     from headway.facts.model import Model
     from headway.facts.systems import system
     from headway.facts.units import parse
@@ -33,7 +33,7 @@ def demo() -> Report:
     planned = plan_report(model, systems, results)
     parts, passed = golden_parts()
     return Report(
-        title="Headway: twelve golden claims of the lecture, then a plan",
+        title="Headway: the claims of the lecture's twelve golden tests, then a plan",
         parts=(*parts, *planned.parts),
         notes=planned.notes,
         document={"plan": planned.document},

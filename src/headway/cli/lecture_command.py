@@ -70,7 +70,7 @@ def lecture(explain: str | None, chapter: str | None, golden: bool) -> Report:
     results = room.golden() if golden else room.evaluate_all(chapter)
     if golden and chapter is not None:
         results = tuple(result for result in results if result.chapter == chapter)
-    return overview(results, "The twelve golden tests" if golden else "The lecture, recomputed")
+    return overview(results, "The claims of the twelve golden tests" if golden else "The lecture, recomputed")
 
 
 def overview(results: Sequence[ClaimResult], title: str) -> Report:

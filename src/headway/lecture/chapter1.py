@@ -9,7 +9,8 @@ import numpy as np
 
 from headway.lecture.claim import EXACT, PERCENT, Compute, Figure, Given, real, say
 from headway.physics import balance, experts, fleet, modes, published, trains
-from headway.physics.blackboard import roofline_terms
+from headway.physics.blackboard import decode_terms, roofline_terms
+from headway.physics.layout import Layout
 from headway.physics.memory import weight_bytes
 
 # Batches and contexts over which the laws of C01 are tried.
@@ -173,10 +174,14 @@ def _c08(given: Given) -> tuple[Figure, ...]:
     ratio = given("board.ratio")
     stated = balance.balance_batch(ratio, given("board.experts"), given("board.experts_active"))
     weights = balance.balance_batch(ratio, given("model.deepseek_total"), given("model.deepseek_active"))
+    # One sequence reads the experts of its own token, a balanced batch reads all of them.
+    one = decode_terms(given.model("deepseek-v3"), given.system("gb200-nvl72"))
+    alone, each = one.seconds(1.0, 0.0), published.seconds_per_sequence(one, one.balance_batch(0.0))
     return (
         say("weights only", balance.unbatched_penalty(stated), "times", 2400, EXACT),
         say("DeepSeek-V3 by weights", balance.unbatched_penalty(weights), "times", between=(500.0, 6000.0)),
         say("with cache reads", balance.unbatched_penalty(stated, given("board.kv_over_weights")), "times", "858"),
+        real("DeepSeek-V3 on GB200, its experts alone", fleet.relative_to(alone, each), "times"),
     )
 
 
@@ -287,18 +292,19 @@ def _c16(given: Given) -> tuple[Figure, ...]:
     trillion, halved = (published.bytes_of_weights(given("board.total_params"), w) for w in (fp8, fp4))
     model, nvl72, hopper = given.model("deepseek-v3"), given.system("gb200-nvl72"), given.system("hgx-h100")
     weights = weight_bytes(model)
+    drained = balance.drain_time(given("device.gb200_hbm"), given("device.gb200_bandwidth"))
+    # One sequence without a cache: memory binds, and reads the experts that its token is routed to.
+    first = [decode_terms(model, box, Layout(dp=box.chips)).seconds(1.0, 0.0) for box in (nvl72, hopper)]
     return (
-        say(
-            "whole HBM of one GB200",
-            balance.drain_time(given("device.gb200_hbm"), given("device.gb200_bandwidth")),
-            "seconds",
-        ),
+        say("whole HBM of one GB200", drained, "seconds"),
         say("DeepSeek-V3 FP8 on NVL72", balance.weight_floor(deepseek, rack), "seconds", "1.16 ms"),
         say("1T FP8", balance.weight_floor(trillion, rack), "seconds", "1.74 ms"),
         say("1T FP4", balance.weight_floor(halved, rack), "seconds", "0.87 ms"),
         say("DeepSeek-V3 FP8 on 8 H100", balance.weight_floor(deepseek, box), "seconds", "25.0 ms"),
         real("DeepSeek-V3 as published, GB200 NVL72", balance.weight_floor(weights, nvl72.hbm_bandwidth), "seconds"),
         real("8 H100", balance.weight_floor(weights, hopper.hbm_bandwidth), "seconds"),
+        real("one sequence, its experts alone", first[0], "seconds"),
+        real("one sequence on 8 H100", first[1], "seconds"),
     )
 
 
@@ -327,15 +333,10 @@ def _c19(given: Given) -> tuple[Figure, ...]:
     scales = np.multiply.outer(_SCALES, [total, active])
     spread = balance.balance_batch(ratio, scales[:, 0], scales[:, 1])
     length = given("board.context")
+    none = balance.balance_batch_with_kv(small, length, length)
     return (
         say("same at every scale", bool(np.allclose(spread, small, rtol=1e-12, atol=0.0)), expected=True),
-        say(
-            "no batch balances at L*",
-            balance.balance_batch_with_kv(small, length, length),
-            "count",
-            float("inf"),
-            EXACT,
-        ),
+        say("no batch balances at L*", none, "count", float("inf"), EXACT),
     )
 
 

@@ -248,6 +248,16 @@ def fitting_layout(model: Model, layout: Layout) -> Layout:
     return replace(part, ep=_divisor_below(part.stage_chips, min(layout.ep, max(_experts(model), 1))))
 
 
+def domains_of(chips: int, domain_size: int) -> int:
+    """Scale-up domains that hold so many chips [1], the last one perhaps in part.
+
+    >>> domains_of(72, 8), domains_of(72, 72), domains_of(73, 72)
+    (9, 1, 2)
+    """
+    whole("chips", chips)
+    return math.ceil(chips / int(whole("domain_size", domain_size)))
+
+
 def _divisor_below(number: int, most: int) -> int:
     return max(d for d in range(1, min(number, most) + 1) if number % d == 0)
 

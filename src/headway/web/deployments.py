@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from headway.facts.errors import InputError, unknown
+from headway.facts.hardware import System
 from headway.facts.model import Model
 from headway.facts.models import model
 from headway.facts.plain import to_json
 from headway.facts.systems import system
-from headway.facts.units import parse
-from headway.physics.layout import Layout, fitting_layout
+from headway.facts.units import format_quantity, parse
+from headway.physics.attention import kv_bytes_per_token
+from headway.physics.layout import Layout, domains_of, fitting_layout
 from headway.serving.document import plans_document
 from headway.serving.plan import PlanResult, default_prices, plan
 from headway.serving.workload import Workload
@@ -41,13 +43,71 @@ def searched(
     return plan(model(name), box, work, prices=default_prices(box), chips=chips)
 
 
-def layout_of(what: Model, tp: float, dp: float, ep: float) -> tuple[Layout, tuple[str, ...]]:
-    """The layout of three controls that the model can take, and a note where it is not the one asked for."""
+def layout_of(what: Model, where: System, tp: float, dp: float, ep: float) -> tuple[Layout, tuple[str, ...]]:
+    """The layout of three controls that the model can take.
+
+    With it come notes: one where it is not the layout asked for, one where it is wider than a domain of the system.
+
+    >>> from headway.facts.models import model
+    >>> found, notes = layout_of(model("llama-3.1-70b"), system("hgx-h100"), 8, 2, 4)
+    >>> found.label()
+    'TP8 DP2'
+    >>> for note in notes:
+    ...     print(note)
+    Shown for TP8 DP2: llama-3.1-70b cannot be split as TP8 DP2 EP4.
+    16 chips are 2 domains of hgx-h100; what they exchange over the network is not counted.
+    """
     asked = Layout(tp=int(tp), dp=int(dp), ep=int(ep))
     found = fitting_layout(what, asked)
+    wide = wider_than_a_domain(where, int(found.chips))
     if found == asked:
-        return found, ()
-    return found, (f"Shown for {found.label()}: {what.name} cannot be split as {asked.label()}.",)
+        return found, wide
+    return found, (f"Shown for {found.label()}: {what.name} cannot be split as {asked.label()}.", *wide)
+
+
+def wider_than_a_domain(where: System, chips: int) -> tuple[str, ...]:
+    """A note where chips that share everything are more than a scale-up domain of the system joins.
+
+    >>> wider_than_a_domain(system("gb200-nvl72"), 72)
+    ()
+    >>> wider_than_a_domain(system("hgx-h100"), 72)
+    ('72 chips are 9 domains of hgx-h100; what they exchange over the network is not counted.',)
+    """
+    if where.domain_size >= chips:
+        return ()
+    domains = domains_of(chips, where.domain_size)
+    counted = f"{chips:,} chips are {domains:,} domains of {where.name}"
+    return (f"{counted}; what they exchange over the network is not counted.",)
+
+
+def too_many(seats: float, batch: float) -> tuple[str, ...]:
+    """A note where memory holds fewer sequences than the pass is drawn for.
+
+    >>> too_many(100.0, 100.0), too_many(0.0, 1.0)
+    ((), ('Does not fit: memory holds not one sequence of this context beside the weights.',))
+    >>> too_many(100.0, 2048.0)
+    ('Does not fit: memory holds 100 sequences of this context, and the pass is drawn for 2,048.',)
+    """
+    if seats >= batch:
+        return ()
+    if seats < 1.0:
+        return ("Does not fit: memory holds not one sequence of this context beside the weights.",)
+    held = f"memory holds {seats:,.0f} sequences of this context"
+    return (f"Does not fit: {held}, and the pass is drawn for {batch:,.0f}.",)
+
+
+def cache_said(what: Model) -> tuple[str, ...]:
+    """A note of the format in which a model's cache is counted: many claims of the lecture take another one.
+
+    >>> from headway.facts.models import model
+    >>> cache_said(model("deepseek-v3"))
+    ('Cache in BF16, 70.3 kB a token of context; the claims of the lecture take FP8 where they say so.',)
+    """
+    size, format_ = kv_bytes_per_token(what), what.precision.kv
+    if not size:
+        return ()
+    other = "" if format_ == "fp8" else "; the claims of the lecture take FP8 where they say so"
+    return (f"Cache in {format_.upper()}, {format_quantity(size, 'bytes', 3)} a token of context{other}.",)
 
 
 def _number(name: str, dimension: str, default: float | None, given: Any) -> float | None:

@@ -86,10 +86,31 @@ def _document(name: str, head: str, nav: str, boot: dict[str, Any], tail: str = 
 def _first(name: str, given: dict[str, str]) -> dict[str, Any]:
     if name == CLAIMS:
         return {"answer": None, "error": None}
-    try:
-        return {"answer": answered(name, given), "error": None}
-    except InputError as error:
-        return {"answer": answered(name, {}), "error": {"error": str(error), "field": error.field}}
+    kept, said = _known(name, given)
+    while True:
+        try:
+            return {"answer": answered(name, kept), "error": said}
+        except InputError as error:
+            if not kept:
+                raise
+            said = said or {"error": str(error), "field": error.field}
+            # One bad value takes itself out of a shared address, and all of them only where none is to blame.
+            kept = {key: text for key, text in kept.items() if key != error.field} if error.field in kept else {}
+
+
+def _known(name: str, given: dict[str, str]) -> tuple[dict[str, str], dict[str, str] | None]:
+    """The values that the chapter has a control for, and what is wrong with a name that looks like one of them.
+
+    A name that looks like none is another program's (a mark of where the link stood), and no concern of the reader.
+    """
+    one, kept, said = chapter(name), {}, None
+    for key, text in given.items():
+        try:
+            kept[one.control(key).name] = text
+        except InputError as error:
+            if error.nearest and not said:
+                said = {"error": str(error), "field": error.field}
+    return kept, said
 
 
 def shell(name: str, given: dict[str, str]) -> str:

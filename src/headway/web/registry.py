@@ -34,5 +34,5 @@ def chapter(name: str) -> Chapter:
     """
     known = chapters()
     if name not in known:
-        raise unknown("chapter", name, known)
+        raise unknown("chapter", name, known, f"one of {', '.join(known)}")
     return known[name]

@@ -11,7 +11,7 @@ from headway.physics.fleet import usd_per_mtok
 from headway.physics.memory import largest_batch
 from headway.serving.plan import default_prices
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Measure, Number, Series, Values
-from headway.web.deployments import layout_of
+from headway.web.deployments import cache_said, layout_of, too_many
 
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
@@ -37,7 +37,7 @@ CACHE = ("kv", "state")
 def answer(values: Values) -> Answer:
     """Give the pass as terms: the page evaluates them along batch while a slider moves."""
     what, where = model(values["model"]), system(values["system"])
-    layout, said = layout_of(what, values["tp"], values["dp"], values["ep"])
+    layout, said = layout_of(what, where, values["tp"], values["dp"], values["ep"])
     chips = layout.chips
     terms = decode_terms(what, where, layout)
     weights = tuple(dict.fromkeys(t.label for t in terms.terms if t.label not in CACHE))
@@ -59,8 +59,8 @@ def answer(values: Values) -> Answer:
             ),
             tuple(Marker(at, name) for at, name in ((balance, "balance"), (seats, "memory full")) if 1 <= at <= 65536),
             over="batch",
-            about="The pass takes as long as the slower of compute and memory; memory reads the weights once "
-            "and every cache.",
+            about="The pass takes as long as the slower of compute and memory; memory reads once every weight "
+            "that a token of the pass uses, and every cache.",
         )
     ]
     headlines = [
@@ -85,7 +85,8 @@ def answer(values: Values) -> Answer:
                     Series("KV cache", measure=Measure(cost, resource="memory", labels=CACHE)),
                 ),
                 over="batch",
-                about="Weights are read once for all, so their share falls as 1/B; the rest is everyone's own.",
+                about="Once every expert is touched the weights are read once for all, so their share falls as 1/B; "
+                "a small batch reads few experts. The rest is everyone's own.",
             )
         )
     charts.append(
@@ -111,8 +112,15 @@ def answer(values: Values) -> Answer:
     return Answer(
         tuple(headlines),
         tuple(charts),
-        equations=("t(B) = max( 2 B N_active / F ,  (N_total w + B L k) / BW )", "cost = rent · t(B) / B"),
-        notes=(*said, *terms.assumptions),
+        equations=("t(B) = max( B (2 N_active + a L) / F ,  (N_read(B) w + B L k) / BW )", "cost = rent · t(B) / B"),
+        notes=(
+            *said,
+            *too_many(seats, float(values["batch"])),
+            *cache_said(what),
+            "a: FLOP of attention, k: bytes of cache, both for a token of context; N_read(B): all parameters "
+            "but the experts that none of the B sequences is routed to.",
+            *terms.assumptions,
+        ),
         sources=tuple(s.text for s in what.sources),
     )
 

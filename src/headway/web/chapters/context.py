@@ -14,6 +14,7 @@ from headway.physics.blackboard import decode_terms
 from headway.physics.contexts import context_cost_growth, indexed_attention_gain, sparse_attention_gain
 from headway.physics.layout import Layout
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Measure, Number, Series, Values
+from headway.web.deployments import cache_said, wider_than_a_domain
 
 FAR = 100e6
 CONTROLS = (
@@ -48,7 +49,7 @@ def answer(values: Values) -> Answer:
                 "Balance context",
                 balance if math.isfinite(balance) else None,
                 "tokens",
-                "cache as long as multiplying",
+                "attention counted, C64 leaves it out",
             ),
             Number(
                 "far_bytes",
@@ -93,7 +94,13 @@ def answer(values: Values) -> Answer:
             "t = max( compute, weights + B L k / BW )",
             "gain = (L₂ / L₁)^(1 − p);  indexer: e L / (e min(L, s) + i L)",
         ),
-        notes=(*terms.assumptions, "Indexer: 576 and 128 elements a token, 2,048 tokens selected (DeepSeek-V3.2-Exp)."),
+        notes=(
+            *wider_than_a_domain(box, int(values["chips"])),
+            *cache_said(what),
+            "Attention's FLOP are counted; claim C64 of the lecture leaves them out.",
+            *terms.assumptions,
+            "Indexer: 576 and 128 elements a token, 2,048 tokens selected (DeepSeek-V3.2-Exp).",
+        ),
         sources=tuple(s.text for s in what.sources),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from headway.facts.models import model_names
-from headway.facts.systems import system_names
+from headway.facts.systems import priced_systems
 from headway.web.chapter import (
     Answer,
     Axis,
@@ -47,7 +47,7 @@ CONTROLS = (
     Control("rule", "Rule", "first-come", choices=_mechanisms),
     Control("sellers", "Sellers", "learning", choices=_sellers),
     Control("model", "Model of the agents", "llama-3.1-70b", choices=model_names),
-    Control("on", "System", "hgx-h200", choices=system_names),
+    Control("on", "System", "hgx-h200", choices=priced_systems),
     Control("seed", "Seed", 1.0, low=0, high=1000, log=False, whole=True),
 )
 

@@ -9,7 +9,7 @@ from headway.facts.systems import system, system_names
 from headway.physics.balance import capacity_for_drain_time, drain_time, machine_balance
 from headway.physics.memory import largest_batch, memory_use, weight_bytes
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Series, Values
-from headway.web.deployments import layout_of
+from headway.web.deployments import cache_said, layout_of, too_many
 
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
@@ -26,7 +26,7 @@ BATCHES = tuple(float(v) for v in np.unique(np.round(np.geomspace(1, 65536, 70))
 def answer(values: Values) -> Answer:
     """Give memory of the fullest chip along the batch, and the times that its bandwidth sets."""
     what, box = model(values["model"]), system(values["system"])
-    layout, said = layout_of(what, values["tp"], values["dp"], values["ep"])
+    layout, said = layout_of(what, box, values["tp"], values["dp"], values["ep"])
     chip = box.chip
     held = memory_use(what, box, layout, BATCHES, values["context"])
     seats = float(largest_batch(what, box, layout, values["context"]))
@@ -74,7 +74,12 @@ def answer(values: Values) -> Answer:
             ),
         ),
         equations=("drain time = capacity / bandwidth", "useful capacity at a time per token = bandwidth · t"),
-        notes=(*said, "Bytes beyond those read within one token's time hold caches that wait."),
+        notes=(
+            *said,
+            *too_many(seats, 1.0),
+            *cache_said(what),
+            "Bytes beyond those read within one token's time hold caches that wait.",
+        ),
         sources=tuple(s.text for s in (*what.sources, *chip.sources)),
     )
 

@@ -8,6 +8,7 @@ from headway.physics.balance import context_bytes
 from headway.physics.memory import weight_bytes
 from headway.physics.pipeline import bubble, latency_neutral, stage_memory, weight_saving
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Marker, Number, Values, curves
+from headway.web.deployments import cache_said
 
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
@@ -80,6 +81,7 @@ def answer(values: Values) -> Answer:
             "weights = N w / (E P),  kv = (M/P) b c / E,  M = P in flight",
             "latency = t + P h,  bubble = (P − 1) / (M + P − 1)",
         ),
+        notes=cache_said(what),
         sources=tuple(s.text for s in what.sources),
     )
 

@@ -77,6 +77,7 @@ def answer(values: Values) -> Answer:
     found = [r for r in results if r.feasible]
     best = min(((r, r.cheapest) for r in found if r.cheapest), key=lambda one: one[1].usd_per_mtok, default=None)
     shown = [(r.model, p) for r in found for p in representative(r.plans, 10 if len(found) < 3 else 6)]
+    shown.sort(key=lambda one: one[1].usd_per_mtok)
     infeasible = tuple(f"{r.model} on {r.system}: infeasible, {r.reason}" for r in results if not r.feasible)
     one = len(values["model"]) == 1
     return Answer(

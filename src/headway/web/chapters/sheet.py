@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from headway.facts.units import format_quantity
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Control, Number, Series, Values
+
+if TYPE_CHECKING:
+    from headway.pricing.posterior import Reading
 
 
 def _uses() -> tuple[str, ...]:
@@ -17,7 +23,7 @@ CONTROLS = (
 
 
 def answer(values: Values) -> Answer:
-    """Read a size from the prices that are heard."""
+    """Read a size from the prices that are heard; the figure is the median, its interval stands beside it."""
     from headway.pricing.posterior import active_axis, read_parts
 
     heard = values["heard"]
@@ -37,7 +43,7 @@ def answer(values: Values) -> Answer:
             label,
             found.headline.of(key).median,
             "count",
-            "identified by the price" if found.identified(key) else "not identified: the prior's width is left",
+            _interval(found, key),
         )
         for key, label in (
             ("active_params", "Active parameters"),
@@ -58,6 +64,14 @@ def answer(values: Values) -> Answer:
         equations=("ln p = b_0 + b_a ln N_a + b_t ln N_t", "p = c_a N_a + c_t N_t"),
         notes=found.assumptions,
     )
+
+
+def _interval(found: Reading, key: str) -> str:
+    """What is left open, and whether the price said anything at all."""
+    said = found.headline.of(key)
+    ends = " to ".join(format_quantity(end, "count", 3) for end in (said.low, said.high))
+    verdict = "identified by the price" if found.identified(key) else "not identified: the prior's width is left"
+    return f"80% from {ends}; {verdict}"
 
 
 CHAPTER = Chapter(

@@ -11,6 +11,7 @@ from headway.facts.systems import system, system_names
 from headway.facts.units import format_quantity
 from headway.simulation.holding import Holding, hold_or_compute
 from headway.web.chapter import Answer, Axis, Chapter, Chart, Column, Control, Marker, Number, Series, Table, Values
+from headway.web.deployments import cache_said
 
 CONTROLS = (
     Control("model", "Model", "deepseek-v3", choices=model_names),
@@ -81,6 +82,7 @@ def answer(values: Values) -> Answer:
             "drain time = capacity / BW",
         ),
         notes=(
+            *cache_said(model(what)),
             "Devices are bought and written off over five years, without power, servers or margin; a chip is rented.",
             "The rent of a chip is charged to its memory where it holds and to its compute where it computes; "
             "attention to the prefix is left out of computing again.",

@@ -44,7 +44,13 @@ def _shortened(start: float, top: float, middle: float, steepness: float, reach:
     from headway.scaling.tables import per_token
 
     curve = _fitted(start, top, middle, steepness, reach, seed)[2]
-    return tuple(penalised_length(curve, [per_token(p) for p in PENALTIES])[0].tolist())
+    tokens, score = penalised_length(curve, [per_token(p) for p in PENALTIES])
+    return tuple(np.where(np.isnan(_scores(score)), np.nan, tokens).tolist())
+
+
+def _scores(fitted: Floats) -> Floats:
+    """Fitted scores with a gap where the curve leaves 0 to 1: it is drawn on beyond data that do not hold it."""
+    return np.where((fitted >= 0.0) & (fitted <= 1.0), fitted, np.nan)
 
 
 def answer(values: Values) -> Answer:
@@ -57,23 +63,21 @@ def answer(values: Values) -> Answer:
     at, score, curve = _fitted(*given)
     price = float(values["price"])
     chosen, kept = (float(v[0]) for v in penalised_length(curve, per_token(values["penalty"])))
+    held = 0.0 <= kept <= 1.0
     grid = np.geomspace(at[0], 10.0 * at[-1], 80)
     value, low, high = curve.predict(grid)
     x, xs = Axis("thinking tokens of a task", "tokens", log=True), tuple(grid.tolist())
-    mark = (Marker(chosen, "with the penalty"),)
+    mark = (Marker(chosen, "with the penalty"),) if held else ()
     tokens = _shortened(*given)
-    lengths = np.unique([chosen, *at[9::10]])
+    lengths = np.unique([chosen, *at[9::10]] if held else at[9::10])
     columns = (lengths, *curve.predict(lengths))
     cost = spent(np.clip(columns[1], 1e-6, 1.0), lengths, price)
     known = curve.asymptote is not None
-    there = spent(kept, chosen, price)
     dollars = spent(np.clip(value, 1e-6, 1.0), grid, price).usd_per_solved
+    dollars = np.where(np.isnan(_scores(value)), np.nan, dollars)
     return Answer(
         (
-            Number("tokens", "Tokens worth thinking", chosen, "tokens", "where one more gains less than it costs"),
-            Number("score", "Score there", kept, "fraction", "by the fitted curve"),
-            Number("usd", "Dollars a solved task", float(there.usd_per_solved), "dollars", "there"),
-            Number("ock", "OckScore", float(there.ock), "count", "points, less a charge for tokens"),
+            *_worth(chosen, kept, price, held),
             Number(
                 "asymptote",
                 "Score in the limit",
@@ -90,8 +94,14 @@ def answer(values: Values) -> Answer:
                 x,
                 Axis("score", "fraction"),
                 (
-                    Series("fit", xs, tuple(value.tolist()), strong=True),
-                    Series("interval", xs, tuple(low.tolist()), kind="band", top=tuple(high.tolist())),
+                    Series("fit", xs, tuple(_scores(value).tolist()), strong=True),
+                    Series(
+                        "interval",
+                        xs,
+                        tuple(np.clip(low, 0.0, 1.0).tolist()),
+                        kind="band",
+                        top=tuple(np.clip(high, 0.0, 1.0).tolist()),
+                    ),
                     Series("measured", tuple(at.tolist()), tuple(score.tolist()), kind="points"),
                 ),
                 mark,
@@ -106,16 +116,7 @@ def answer(values: Values) -> Answer:
                 mark,
                 about="Past the knee the score stands still and only the bill goes on.",
             ),
-            Chart(
-                "penalty",
-                "What a length penalty does",
-                Axis("score given up for a million tokens", "count", log=True),
-                Axis("tokens", "tokens", log=True),
-                (Series("tokens a task", PENALTIES, tokens, strong=True),),
-                (Marker(float(values["penalty"]), "this one"),),
-                about="The curve is held fixed: this is what shortening alone does, before the policy learns to think "
-                "more densely.",
-            ),
+            *_by_penalty(tokens, float(values["penalty"])),
         ),
         (
             Table(
@@ -139,6 +140,11 @@ def answer(values: Values) -> Answer:
             "OckScore = 100 R − 10 ln(T / 10000 + 1)",
         ),
         notes=(
+            *(
+                ()
+                if held
+                else ("Not identified: the data do not hold where the curve ends, and its fit goes beyond 0 to 100%.",)
+            ),
             f"40 measurements with a scatter of {NOISE:.0%} are drawn from the curve of the controls, then fitted.",
             "'headway ladder rl' and 'headway ladder tokens' read measurements of your own.",
         ),
@@ -147,6 +153,41 @@ def answer(values: Values) -> Answer:
             "OckBench, arXiv 2511.05722",
             "Kimi k1.5, arXiv 2501.12599: reward less a length term",
         ),
+    )
+
+
+def _by_penalty(tokens: tuple[float, ...], here: float) -> tuple[Chart, ...]:
+    """Tokens along the penalty, where the fit gives any."""
+    if np.isnan(tokens).all():
+        return ()
+    return (
+        Chart(
+            "penalty",
+            "What a length penalty does",
+            Axis("score given up for a million tokens", "count", log=True),
+            Axis("tokens", "tokens", log=True),
+            (Series("tokens a task", PENALTIES, tokens, strong=True),),
+            (Marker(here, "this one"),),
+            about="The curve is held fixed: this is what shortening alone does, before the policy learns to think "
+            "more densely.",
+        ),
+    )
+
+
+def _worth(chosen: float, kept: float, price: float, held: bool) -> tuple[Number, ...]:
+    """What the best length comes to; nothing where the fitted score there is none."""
+    from headway.scaling.efficiency import spent
+
+    if not held:
+        names = {"tokens": "Tokens worth thinking", "score": "Score there", "usd": "Dollars a solved task"}
+        names["ock"] = "OckScore"
+        return tuple(Number(key, label, "not identified", "", "the notes say why") for key, label in names.items())
+    there = spent(kept, chosen, price)
+    return (
+        Number("tokens", "Tokens worth thinking", chosen, "tokens", "where one more gains less than it costs"),
+        Number("score", "Score there", kept, "fraction", "by the fitted curve"),
+        Number("usd", "Dollars a solved task", float(there.usd_per_solved), "dollars", "there"),
+        Number("ock", "OckScore", float(there.ock), "count", "points, less a charge for tokens"),
     )
 
 

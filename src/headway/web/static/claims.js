@@ -27,7 +27,7 @@ export async function claimsView(host) {
   const count = h('p', { class: 'status', role: 'status' });
   const filter = () => {
     const words = find.value.toLowerCase();
-    const kept = claims.filter((c) => (pick.value === verdicts[0] || c.verdict === pick.value) && `${c.id} ${c.statement} ${c.stated}`.toLowerCase().includes(words));
+    const kept = claims.filter((c) => (pick.value === verdicts[0] || c.verdict === pick.value) && `${c.id} ${c.statement} ${c.stated} ${c.recomputed} ${c.datasheet} ${c.reason}`.toLowerCase().includes(words));
     count.textContent = `${kept.length} of ${claims.length} claims`;
     list.replaceChildren(
       ...data.chapters.filter((/** @type {{id: string}} */ k) => kept.some((c) => c.chapter === k.id)).map((/** @type {{id: string, title: string}} */ k) => h('section', {}, [h('h2', { text: k.title }), ...kept.filter((c) => c.chapter === k.id).map(row)])),

@@ -20,6 +20,9 @@ function toSlider(c, value) {
 
 /** @param {Control} c @param {number} position */
 function fromSlider(c, position) {
+  // The ends are the range's own, which may have more digits than a step is rounded to.
+  if (position <= 0) return c.low;
+  if (position >= STEPS) return c.high;
   const share = position / STEPS;
   const raw = c.log && c.low > 0 ? c.low * (c.high / c.low) ** share : c.low + (c.high - c.low) * share;
   const round = Number(raw.toPrecision(3));
@@ -67,18 +70,27 @@ export function form(controls, values, alone, change) {
 function number(c, fixed, setters, change) {
   const text = h('input', { id: `text-${c.name}`, 'data-name': c.name, class: 'figure', type: 'text', autocomplete: 'off', spellcheck: 'false', disabled: fixed, 'aria-describedby': `error-${c.name}` });
   const slider = h('input', { 'data-name': c.name, type: 'range', min: 0, max: STEPS, step: 1, disabled: fixed, 'aria-label': c.label });
+  let now = Number(c.default);
   const say = (/** @type {number} */ v) => slider.setAttribute('aria-valuetext', show(v, c.dimension));
   slider.addEventListener('input', () => {
     const value = fromSlider(c, Number(slider.value));
+    now = value;
     text.value = show(value, c.dimension);
     say(value);
     change(c.name, value, false);
   });
-  text.addEventListener('change', () => change(c.name, text.value.trim(), true));
+  // Let go, it asks for what the page does not evaluate: notes, markers, figures that are no terms.
+  if (c.variable) slider.addEventListener('change', () => change(c.name, now, true));
+  text.addEventListener('change', () => {
+    const typed = text.value.trim();
+    // What is shown is rounded: the same text is the same value.
+    change(c.name, typed === show(now, c.dimension) ? now : typed, true);
+  });
   setters.set(c.name, (value) => {
-    text.value = show(Number(value), c.dimension);
-    slider.value = String(toSlider(c, Number(value)));
-    say(Number(value));
+    now = Number(value);
+    text.value = show(now, c.dimension);
+    slider.value = String(toSlider(c, now));
+    say(now);
   });
   return [h('div', { class: 'row' }, [h('label', { for: `text-${c.name}`, text: c.label }), text]), slider];
 }

@@ -121,12 +121,12 @@ export function chapterView(host, chapter, first, failure, alone) {
     }
   }
 
-  /** @param {Failure | null} failed */
-  function fail(failed) {
+  /** @param {Failure | null} failed @param {boolean} [stale] whether the figures are of other values than the controls show */
+  function fail(failed, stale = Boolean(failed)) {
     const known = controls.complain(failed?.field || '', failed?.error || '');
     status.textContent = failed && !known ? failed.error : '';
     status.classList.toggle('error', Boolean(failed));
-    host.toggleAttribute('data-failed', Boolean(failed));
+    host.toggleAttribute('data-failed', stale);
   }
 
   function query() {
@@ -253,7 +253,7 @@ export function chapterView(host, chapter, first, failure, alone) {
 
   rebuild();
   let before = Math.round(drawings.clientWidth);
-  if (failure) fail(failure);
+  if (failure) fail(failure, false);
   new ResizeObserver((entries) => {
     const width = Math.round(entries[0].contentRect.width);
     if (width !== before) {
