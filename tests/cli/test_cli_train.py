@@ -37,3 +37,16 @@ def test_refusals(headway, more: tuple[str, ...], said: str) -> None:
     assert found.code == 2
     assert said in found.err
     assert found.err.count("\n") == 1
+
+
+def test_reinforcement_learning_asks_whether_the_trainer_fits(headway) -> None:
+    asked = ("train", "rl", "deepseek-v3", "--on", "hgx-h200", "--replicas", "1", "--rollouts", "16")
+    tight = headway(*asked, "--train-dp", "1", "--train-tp", "1", "--json")
+    assert tight.code == 1
+    found = tight.json()
+    assert not found["feasible"]
+    assert "optimiser" in found["reason"]
+    assert "round_s" not in found
+    wide = ("--train-tp", "1", "--train-dp", "128", "--train-ep", "64", "--train-zero")
+    assert headway(*asked, *wide, "1", "--json").code == 1
+    assert headway(*asked, *wide, "3", "--json").json()["feasible"]
