@@ -50,3 +50,24 @@ def test_reinforcement_learning_asks_whether_the_trainer_fits(headway) -> None:
     wide = ("--train-tp", "1", "--train-dp", "128", "--train-ep", "64", "--train-zero")
     assert headway(*asked, *wide, "1", "--json").code == 1
     assert headway(*asked, *wide, "3", "--json").json()["feasible"]
+
+
+def test_a_budget_says_one_size_everywhere(headway) -> None:
+    asked = ("train", "budget", "--serve", "450T", "--leverage", "4", "--success", "50%")
+    found = headway(*asked, "--json").json()
+    least, stated = found["choices"][0], found["choices"][-1]
+    assert found["params"] == least["params"]
+    assert found["lifetime_flops"] == least["flops"] == pytest.approx(sum(found["flops"].values()))
+    assert stated["params"] == 100e9
+    assert f"{found['params'] / 1e9:.1f}B active" in headway(*asked).out
+
+
+def test_distinct_tokens_are_read_again(headway) -> None:
+    found = headway("train", "budget", "--serve", "450T", "--unique", "1T", "--json")
+    assert found.code == 0
+    assert found.json()["tokens_with_repetition"] > found.json()["tokens"]
+    assert headway("train", "budget", "--serve", "450T", "--unique", "0.05T").code == 1
+
+
+def test_a_rule_that_cannot_reach_the_loss_has_no_figure(headway) -> None:
+    assert "e8%" not in headway("train", "budget", "--serve", "0").out
