@@ -71,3 +71,23 @@ def test_distinct_tokens_are_read_again(headway) -> None:
 
 def test_a_rule_that_cannot_reach_the_loss_has_no_figure(headway) -> None:
     assert "e8%" not in headway("train", "budget", "--serve", "0").out
+
+
+def test_a_schedule_that_cannot_run_leaves_the_others(headway) -> None:
+    asked = ("train", "plan", "llama-3.1-8b", "--on", "hgx-h100", "--gpus", "8", "--batch", "9", "--schedule")
+    found = headway(*asked, "interleaved,dualpipe", "--json")
+    assert found.code == 0
+    assert {row["schedule"] for row in found.json()["plans"]} <= {"interleaved", "1f1b"}
+    (why,) = found.json()["left_out"]
+    assert why.startswith("dualpipe")
+    assert "even number of stages" in why
+    alone = headway(*asked, "dualpipe")
+    assert alone.code == 2
+    assert "even number of stages" in alone.err
+
+
+def test_a_cost_says_its_rent(headway) -> None:
+    asked = ("train", "plan", "llama-3.1-8b", "--on", "hgx-h100", "--gpus", "8", "--batch", "16")
+    free, own = headway(*asked).out, headway(*asked, "--price", "$9/GPU-h").out
+    assert "first tariff" in " ".join(free.split())
+    assert "cost at $9/GPU-h" in own
