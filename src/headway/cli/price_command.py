@@ -260,7 +260,10 @@ def floor(
     return Report(
         title=f"{found.model} on {found.system} at ${prices.usd_per_chip_hour:g}/GPU-h, {found.utilisation:.0%} in use",
         parts=parts,
-        notes=found.assumptions if found.feasible else (),
+        notes=(
+            *((f"prices last known, until {posted.ended}",) if posted is not None and posted.ended else ()),
+            *(found.assumptions if found.feasible else ()),
+        ),
         document={
             "model": found.model,
             "system": found.system,
