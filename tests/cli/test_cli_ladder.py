@@ -46,7 +46,7 @@ def test_a_table_with_experts_says_what_they_are_worth(headway, tmp_path) -> Non
     assert "--sparsity" in headway("ladder", "fit", str(path), "--predict", "10B:1T").err
 
 
-@pytest.mark.parametrize("rung", ["70B:", ":1T", "70B:15gallons", "0:1T", "70B:-1T", "1e24:", "many"])
+@pytest.mark.parametrize("rung", ["70B:", ":1T", "70B:15gallons", "0:1T", "70B:-1T", "1e24:", "many", "70B"])
 def test_wrong_rungs_are_one_line(headway, rung: str) -> None:
     found = headway("ladder", "fit", RUNS, "--predict", rung)
     assert found.code == 2
@@ -63,3 +63,25 @@ def test_a_law_without_errors_has_no_interval(headway) -> None:
     found = headway("train", "budget", "--serve", "450T", "--law", "hoffmann-2022", "--json").json()
     assert found["overtraining_95"] == [None, None]
     assert "95% from" not in headway("train", "budget", "--serve", "450T", "--law", "hoffmann-2022").out
+
+
+def test_a_rung_may_carry_its_unit(headway) -> None:
+    bare, said = (headway("ladder", "fit", RUNS, "--predict", rung, "--json").json() for rung in ("1e24", "1000 ZFLOP"))
+    assert bare["predictions"] == said["predictions"]
+
+
+def test_a_vote_is_said_to_be_a_lower_bound(headway) -> None:
+    counts = str(Path(RUNS).parent / "counts.csv")
+    told = "lower bound"
+    assert told in headway("ladder", "passk", counts, "--selector", "vote").out
+    assert told not in headway("ladder", "passk", counts, "--selector", "verifier").out
+    assert told in headway("ladder", "agents", counts).out
+
+
+def test_a_loss_that_rises_is_warned_of(headway, tmp_path) -> None:
+    path = tmp_path / "rising.csv"
+    rows = [f"{1e8 * 2**i:g},{2e9 * 2**i:g},{2.0 * 1.06**i:g}" for i in range(6)]
+    path.write_text("\n".join(("size,tokens,loss", *rows)), encoding="utf-8")
+    assert "rises with compute" in " ".join(headway("ladder", "fit", str(path)).out.split())
+    assert headway("ladder", "fit", str(path), "--json").json()["rising"]
+    assert not headway("ladder", "fit", RUNS, "--json").json()["rising"]

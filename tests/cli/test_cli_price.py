@@ -53,6 +53,39 @@ def test_check_fails_where_a_second_source_differs(headway, tmp_path) -> None:
         assert (found.code, len(found.json()["differences"])) == (code, code)
 
 
+def test_check_fails_where_nothing_is_in_both(headway, tmp_path) -> None:
+    path = tmp_path / "prices.json"
+    path.write_text('{"strange": {"litellm_provider": "nobody", "input_cost_per_token": 1e-6}}', encoding="utf-8")
+    found = headway("price", "check", str(path))
+    assert found.code == 1
+    assert "nothing could be compared" in found.out
+
+
+def test_a_cache_price_of_ones_own_is_read(headway) -> None:
+    own, other = (
+        headway("price", "invert", "claude-opus-5", *more, "--json").json()["kv_bytes_per_token"]["posterior"]
+        for more in ((), ("--cache-read", "$9/Mtok"))
+    )
+    assert own["median"] != other["median"]
+
+
+def test_a_day_may_be_spelt_as_one_likes(headway) -> None:
+    spelt = [headway("price", "show", "gpt-5.6-sol", "--on", day).out for day in ("20260820", "2026-08-20")]
+    assert spelt[0] == spelt[1]
+
+
+def test_a_name_in_capitals_is_found(headway, tmp_path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'sheet = [{ model = "Mine-Pro", provider = "me", input = "$1/Mtok", output = "$4/Mtok", date = "2026-11-20",'
+        ' source = "my contract", retrieved = "2026-11-20", kind = "reported" }]',
+        encoding="utf-8",
+    )
+    for name in ("Mine-Pro", "mine-pro"):
+        assert headway("price", "show", name, "--sheet", str(path), "--json").json()["model"] == "Mine-Pro"
+    assert headway("price", "show", "GPT-5", "--json").json()["model"] == "gpt-5"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -62,6 +95,8 @@ def test_check_fails_where_a_second_source_differs(headway, tmp_path) -> None:
         (("validate", "absent.csv"), "absent.csv"),
         (("check", "absent.json"), "absent.json"),
         (("invert", "deepseek-v4-pro", "--at", "25"), "time of day"),
+        (("invert", "--input", "$2/Mtok", "--output-price", "$9/Mtok", "--sheet", "absent.toml"), "--sheet"),
+        (("invert", "--input", "$2/Mtok", "--output-price", "$9/Mtok", "--at", "99:99"), "--at"),
         (("shw",), "show"),
         (("show", "gpt-5", "--on", "yesterday"), "on"),
     ],

@@ -21,7 +21,7 @@ from headway.pricing.closed_forms import (
     tier_life,
 )
 from headway.pricing.floors import cost_floors, disclosed_cost
-from headway.pricing.sheets import policy_flags, price_events, sheet
+from headway.pricing.sheets import comparable, policy_flags, price_events, sheet
 from headway.serving.workload import Prices, Workload
 
 PROVENANCE = 'source = "my contract"\nretrieved = "2026-11-20"\nkind = "reported"\n'
@@ -61,11 +61,65 @@ def test_a_sheet_of_ones_own(write) -> None:
         ('date = "2026-11-20"', 'date = "2027-01-01"', "date.*2027-01-01"),
         ('provider = "me"', 'provder = "me"', "provder"),
         ('source = "my contract"\n', "", "source"),
+        ('provider = "me"', 'provider = "me"\nmode = "Batch"', "mode.*did you mean batch"),
+        ('provider = "me"', 'provider = "me"\nabove = "0 tok"', "above.*more than 0"),
+        ('provider = "me"', 'provider = "me"\nuntil = "2026-11-19"', "until.*2026-11-20"),
+        ('provider = "me"', 'provider = "me"\nspeed = "0x"', "speed.*more than 0x"),
     ],
 )
 def test_wrong_sheets_name_the_field(write, old: str, new: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read_price_facts(write(GOOD.replace(old, new)), today="2026-11-25")
+
+
+def test_one_figure_has_one_row(write) -> None:
+    with pytest.raises(InputError, match=r"mine: input.*one row"):
+        read_price_facts(write(GOOD + "\n" + GOOD.replace("$1/Mtok", "$2/Mtok")), today="2026-11-25")
+
+
+def test_a_price_holds_to_its_last_day(write) -> None:
+    """The days are far from any on which this may run."""
+    rows = [("2026-01-01", "2026-02-01", 1), ("2026-02-02", "2099-01-01", 2)]
+    texts = [
+        GOOD.replace('date = "2026-11-20"', f'date = "{first}"\nuntil = "{last}"').replace("$4/", f"${dollars}/")
+        for first, last, dollars in rows
+    ]
+    facts = read_price_facts(write("\n".join(texts)))
+    assert sheet("mine", facts).output_usd_per_mtok == 2.0
+    assert sheet("mine", facts, on="20260115").output_usd_per_mtok == 1.0
+    over = read_price_facts(write(texts[0]))
+    assert (sheet("mine", over).ended, sheet("mine", over).output_usd_per_mtok) == ("2026-02-01", 1.0)
+    assert sheet("mine", facts).ended == ""
+    assert comparable(over) == ()
+    assert [found.model for found in comparable(over, ["mine"])] == ["mine"]
+    month = read_price_facts(write(texts[0].replace("2026-02-01", "2026-02")))
+    assert sheet("mine", month, on="2026-02-20").output_usd_per_mtok == 1.0
+
+
+def test_a_fast_mode_is_read_at_the_speed_it_lists(write) -> None:
+    fast = GOOD.replace('provider = "me"', 'provider = "me"\nmode = "fast"').replace("$4/", "$8/")
+    listed = fast.replace('mode = "fast"', 'mode = "fast"\nspeed = "1.5x"')
+
+    def read(text: str) -> list[float | None]:
+        forms = closed_forms(sheet("mine", read_price_facts(write(GOOD + "\n" + text), today="2026-11-25")))
+        return [form.value for form in forms if form.equation == "f = p s"]
+
+    assert read(listed) == [3.0]
+    assert read(fast) == []
+    assert read(listed.replace('"fast"', '"priority"')) == []
+
+
+def test_floors_take_the_speed_and_the_limits(write) -> None:
+    fast = GOOD.replace('provider = "me"', 'provider = "me"\nmode = "fast"\nspeed = "1.5x"')
+    steep = GOOD.replace('provider = "me"', 'provider = "me"\nabove = "8k tok"')
+    posted = sheet("mine", read_price_facts(write("\n".join((GOOD, fast, steep))), today="2026-11-25"))
+    free, held = (
+        cost_floors(model("llama-3.1-8b"), system("hgx-h200"), load, Prices(2.0), sheet=posted)
+        for load in (Workload(1000, 200), Workload(1000, 200, tpot=0.005))
+    )
+    assert "fast output, 1.5x speed" in [f.dimension for f in free.floors]
+    slow, quick = ({f.dimension: f.cost_usd_per_mtok for f in found.floors} for found in (free, held))
+    assert quick["output past 8k"] > slow["output past 8k"] * 1.01
 
 
 def test_every_price_has_provenance() -> None:

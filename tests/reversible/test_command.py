@@ -100,3 +100,9 @@ def test_small_runs_with_torch(capsys):
     )
     assert [name for name, _ in found["memory"]["peaks"]] == ["store", "reversible", "checkpoint"]
     assert _document(capsys, "precision", "--rounds", "4,8", "--format", "float32")["formats"][0]["fails_at"] is None
+
+
+def test_a_key_of_many_digits_is_not_rounded(capsys):
+    keys = [_document(capsys, "shuffle", "1000", "--key", str(2**53 + odd)) for odd in (0, 1)]
+    assert [found["key"] for found in keys] == [2**53, 2**53 + 1]
+    assert keys[0]["items"] != keys[1]["items"]

@@ -108,6 +108,12 @@ def test_the_record_detects_any_change(content, data):
     assert changes(again, record["hash"])
 
 
+def test_a_record_says_where_its_files_are_looked_for(tmp_path):
+    (said,) = changes(sealed({"inputs": {"policy.toml": "0"}}), folder=str(tmp_path))
+    assert str(tmp_path) in said
+    assert "beside the record" in said
+
+
 POLICY_TEXT = """
 name = "p"
 [[threshold]]

@@ -21,7 +21,6 @@ from headway.training.choices import choices, valley
 from headway.training.life import effective_tokens
 from headway.training.lifetime import (
     best_relative_cost,
-    brute_force,
     budget,
     equalise_excess,
     overtraining_interval,
@@ -30,6 +29,7 @@ from headway.training.lifetime import (
     rho_for,
     same_loss,
 )
+from headway.training.repetition import brute_force, tokens_to_read
 
 EPOCH, HOFFMANN = loss_law("epoch-2024-converged"), loss_law("hoffmann-2022")
 
@@ -116,17 +116,46 @@ def test_equal_tokens_are_not_equal_costs() -> None:
 def test_repetition_leverage_and_failure() -> None:
     free = budget(EPOCH, 150e12, 100e9, 150e12)
     tight = budget(EPOCH, 150e12, 100e9, 150e12, unique=10e12)
-    assert tight.effective_tokens > free.best.tokens
-    assert effective_tokens(tight.effective_tokens, 10e12) == pytest.approx(free.best.tokens, rel=1e-9)
-    short = budget(EPOCH, 150e12, 100e9, 150e12, unique=1e12)
+    assert tight.best.tokens < free.best.tokens
+    assert tight.best.params > free.best.params
+    assert effective_tokens(tight.effective_tokens, 10e12) == pytest.approx(tight.best.tokens, rel=1e-9)
+    short = budget(EPOCH, 150e12, 100e9, 150e12, unique=0.05e12)
     assert not short.feasible
     assert "distinct" in short.reason
+    assert choices(EPOCH, short, 100e9, 150e12)[0]["flops"] is None
     assert budget(EPOCH, 150e12, 100e9, 150e12, leverage=3.0).best.params > free.best.params
     assert budget(EPOCH, 150e12, 100e9, 150e12, success=0.5).best.tokens < free.best.tokens
 
 
-def test_the_drawn_valley_touches_the_floor() -> None:
-    drawn = valley(EPOCH, budget(EPOCH, 150e12, 100e9, 150e12))
+@pytest.mark.parametrize("unique", [1e12, 4e12, 100e12])
+def test_short_of_distinct_tokens_nothing_is_cheaper(unique: float) -> None:
+    found = budget(EPOCH, 450e12, 100e9, 150e12, unique=unique)
+    assert found.feasible
+    worth = found.best.tokens * np.geomspace(0.2, 5.0, 4001)
+    left = found.best.loss - EPOCH.irreducible - EPOCH.data_coefficient * worth**-EPOCH.data_exponent
+    worth, left = worth[left > 0], left[left > 0]
+    size = (EPOCH.size_coefficient / left) ** (1.0 / EPOCH.size_exponent)
+    life = size * (6.0 * np.asarray(tokens_to_read(worth, unique)) + 2.0 * 450e12)
+    assert found.expected_flops == pytest.approx(life.min(), rel=1e-5)
+    assert found.expected_flops <= life.min() * (1.0 + 1e-12)
+    rows = choices(EPOCH, found, 100e9, 150e12)
+    assert rows[0]["flops"] == pytest.approx(found.expected_flops, rel=1e-12)
+    assert rows[2]["excess"] == pytest.approx(found.equalise_excess, rel=1e-6)
+
+
+@pytest.mark.parametrize("change", [{"leverage": 4.0}, {"success": 0.25}, {"leverage": 3.0, "unique": 5e12}])
+def test_the_choices_are_of_the_budget(change: dict[str, float]) -> None:
+    found = budget(EPOCH, 450e12, 100e9, 150e12, **change)  # type: ignore[arg-type]
+    rows = choices(EPOCH, found, 100e9, 150e12)
+    assert (rows[0]["params"], rows[-1]["params"]) == (found.params, 100e9)
+    assert rows[0]["flops"] == pytest.approx(found.expected_flops, rel=1e-12)
+    assert rows[0]["excess"] == 0.0
+    assert all(row["excess"] is None or row["excess"] >= 0 for row in rows)
+
+
+@pytest.mark.parametrize("unique", [None, 2e12])
+def test_the_drawn_valley_touches_the_floor(unique: float | None) -> None:
+    drawn = valley(EPOCH, budget(EPOCH, 150e12, 100e9, 150e12, unique=unique))
     assert drawn.cost_ratio.min() == pytest.approx(1.0, abs=1e-3)
     assert (drawn.cost_ratio >= 1 - 1e-9).all()
 

@@ -227,6 +227,25 @@ def test_the_result_says_where_the_lecture_does_not_hold() -> None:
     assert "above the lecture's 2 to 6" in run.why[0]
 
 
+def test_a_trainer_that_does_not_fit_is_infeasible() -> None:
+    plan = Rollouts(mean=512.0, per_replica=32)
+    tight = rl_run(LLAMA, H100, Layout(tp=16), 1, Layout(tp=8), plan)
+    assert not tight.feasible
+    assert "optimiser" in tight.reason
+    fits = rl_run(SMALL, H100, Layout(), 8, Layout(dp=8), plan)
+    assert (fits.feasible, fits.reason) == (True, "")
+
+
+def test_training_is_timed_on_the_answers_that_were_sampled() -> None:
+    """Shorter sequences cost less attention: a cap must not leave the trainer at the mean that was asked for."""
+    capped = rl_run(SMALL, H100, Layout(), 8, Layout(dp=8), Rollouts(mean=8192.0, most=2048))
+    mean = capped.sampled / (8 * 256)
+    alike = rl_run(SMALL, H100, Layout(), 8, Layout(dp=8), Rollouts(mean=mean, spread=0.0))
+    assert capped.train_seconds / capped.trained == pytest.approx(alike.train_seconds / alike.trained, rel=0.01)
+    assert "the cap of 2,048 tokens lowers the mean answer" in capped.why[-1]
+    assert not any("cap" in line for line in alike.why)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 100_000), st.floats(1e5, 1e9), st.floats(1.0, 300.0), st.floats(0.3, 3.0))
 def test_young_interval_is_the_best(chips: int, mtbf: float, write: float, factor: float) -> None:

@@ -61,7 +61,7 @@ def rl_report(curve: Saturation, over: str, target: str, points: Sequence[float]
 
 def passk_report(problems: Problems, k: Sequence[int], selector: str, hit: float, wrong: float, level: float) -> Report:
     """Coverage, and what the selector makes of it."""
-    from headway.scaling.coverage import selected
+    from headway.scaling.coverage import VOTE_BOUND, selected
 
     value, (low, high) = problems.pass_at(list(k)), problems.interval(list(k), level)
     picked = selected(problems, list(k), selector, hit, wrong)
@@ -77,7 +77,10 @@ def passk_report(problems: Problems, k: Sequence[int], selector: str, hit: float
     return Report(
         title=f"pass@k of Beta({problems.easy:.3g}, {problems.hard:.3g}) problems",
         parts=(Table("predictions", columns, rows),),
-        notes=("coverage is not accuracy: something has to pick the right answer",),
+        notes=(
+            "coverage is not accuracy: something has to pick the right answer",
+            *((VOTE_BOUND,) if selector == "vote" else ()),
+        ),
         document={
             "predictions": [dict(zip(names, row, strict=True)) | {"method": "beta"} for row in rows],
             "easy": problems.easy,
@@ -123,6 +126,8 @@ def tokens_report(results: Sequence[Result]) -> Report:
 
 def agents_report(found: Sequence[Architecture]) -> Report:
     """Architectures, the best score within the limits first."""
+    from headway.scaling.coverage import VOTE_BOUND
+
     columns = (
         Column("agents", "agents", "count"),
         Column("selector", "picked by", align=_TEXT),
@@ -140,6 +145,9 @@ def agents_report(found: Sequence[Architecture]) -> Report:
     return Report(
         title="parallel agents: which architecture",
         parts=(Table("architectures", columns, rows),),
-        notes=("the oracle is an upper bound that nobody can run; choose by order, do not expect the level",),
+        notes=(
+            "the oracle is an upper bound that nobody can run; choose by order, do not expect the level",
+            *((VOTE_BOUND,) if any(a.selector == "vote" for a in found) else ()),
+        ),
         exit_code=0 if any(a.allowed for a in found) else 1,
     )

@@ -68,6 +68,7 @@ def fit_report(ladder: Ladder, rungs: Sequence[Point], test: Runs | None, residu
         parts=tuple(parts),
         notes=(
             f"chosen: {ladder.chosen} ({ladder.why})",
+            *_rising(ladder),
             "intervals: rolling origin, widened with the distance in compute; " + "; ".join(runs.notes),
             "outliers: none is dropped unless --leave-out names it; the Huber loss bounds their pull",
         ),
@@ -75,6 +76,7 @@ def fit_report(ladder: Ladder, rungs: Sequence[Point], test: Runs | None, residu
             "target": runs.target,
             "level": float(ladder.level),
             "chosen": ladder.chosen,
+            "rising": bool(_rising(ladder)),
             "predictions": predictions,
             "predictions_by_method": spread,
             "methods": [_method(m, ladder.chosen) for m in ladder.methods],
@@ -299,6 +301,17 @@ def _residual_chart(ladder: Ladder) -> XYChart:
             if some
         ),
         kind="scatter",
+    )
+
+
+def _rising(ladder: Ladder) -> tuple[str, ...]:
+    fit = ladder.method(ladder.chosen).fit
+    if fit is None or not fit.rising:
+        return ()
+    names = ", ".join(f"{name} {fit.constants[name]:.3g}" for name in fit.rising)
+    return (
+        f"warning: by {ladder.chosen} {ladder.runs.target} rises with compute ({names} below 0): no law of loss does;"
+        " is it a score, or are the rows mixed up?",
     )
 
 

@@ -23,6 +23,7 @@ else:
 
 Value = TypeVar("Value")
 _LONGEST_LIST: Final = 1000
+_MOST_DIGITS: Final = 300
 
 
 def field_name(param: click.Parameter | None) -> str:
@@ -106,14 +107,18 @@ def quantity(dimension: str, metavar: str | None = None) -> Converted[float]:
 def integer(least: int = 1, most: int | None = None, metavar: str = "integer") -> Converted[int]:
     """A whole number that may carry a prefix (``4k``).
 
-    >>> integer().convert("4k", None, None)
-    4000
+    >>> integer().convert("4k", None, None), integer().convert("9007199254740993", None, None)
+    (4000, 9007199254740993)
     """
 
     def read(text: str, field: str) -> int:
         from headway.facts.check import whole
         from headway.facts.units import parse
 
+        plain = text.strip()
+        # Plain digits are exact however many there are; a float would round those past 2^53.
+        if plain.isascii() and plain.isdigit() and len(plain) <= _MOST_DIGITS:
+            return int(whole(field, int(plain), least=least, most=most))
         return int(whole(field, parse(text, "count", field), least=least, most=most))
 
     return Converted(metavar, read)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("policy", required=False, type=CONFIG)
 @click.option("--evals", type=CONFIG, help="CSV of evaluations: evaluation, stage, score, error, and model.")
 @click.option("--ladder", multiple=True, type=CONFIG, help="JSON of 'headway ladder fit': the forecast before the run.")
-@click.option("--verify", type=CONFIG, help="Check a record that an earlier run wrote, and the files it names.")
+@click.option(
+    "--verify", type=CONFIG, help="Check a record that an earlier run wrote, and the files it names, beside it."
+)
 @click.option("--expect", help="With --verify: the hash of the record, kept elsewhere.")
 @output_options
 def gate(

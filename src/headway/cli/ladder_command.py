@@ -18,9 +18,15 @@ COUNT = quantity("count", "number")
 
 
 def _rung(text: str, field: str) -> float | tuple[float, float]:
+    from headway.facts.errors import InputError
     from headway.facts.units import parse
 
     size, colon, tokens = text.partition(":")
+    if not colon and text.upper().rstrip("S").endswith("FLOP"):
+        return parse(text, "flop", field)
+    if not colon and text[-1:].isalpha() and any(letter.isdigit() for letter in text):
+        # A size, as 70B, would be a compute that nothing was ever trained with.
+        raise InputError(field, text, "compute, as 1e24 or '1e24 FLOP', or SIZE:TOKENS, as 70B:15T")
     if not colon:
         return parse(text, "count", field)
     return parse(size, "count", field), parse(tokens, "tokens", field)

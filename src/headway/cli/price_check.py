@@ -18,7 +18,8 @@ _PRICE: Final = "dollars_per_mtok"
 @click.option("--sheet", "file", type=CONFIG, help="A TOML file with sheets of your own.")
 @output_options
 def check(second: str, file: str | None) -> Report:
-    """Compare every figure with litellm's price table, a file of yours; exit code 1 where the two differ.
+    """Compare every figure with litellm's price table, a file of yours; exit code 1 where the two differ, or have
+    nothing in common.
 
     Example: headway price check model_prices_and_context_window.json
     """
@@ -53,7 +54,7 @@ def check(second: str, file: str | None) -> Report:
     names = ", ".join(found.unknown_models)
     return Report(
         title=f"{len(found.compared)} figures of {models} models in both, {len(rows)} differ by 1% or more",
-        parts=(Table("differences", columns, rows) if rows else Passage("", ("both sources agree",)),),
+        parts=(Table("differences", columns, rows) if rows else Passage("", (_verdict(len(found.compared)),)),),
         notes=(
             f"only here: {found.only_here} figures of these models" + (f"; not there at all: {names}" if names else ""),
             "only the maker's own entries are compared; a difference says that one source is stale or means another"
@@ -78,5 +79,9 @@ def check(second: str, file: str | None) -> Report:
                 for one in found.differences
             ],
         },
-        exit_code=1 if rows else 0,
+        exit_code=0 if found.compared and not rows else 1,
     )
+
+
+def _verdict(compared: int) -> str:
+    return "both sources agree" if compared else "nothing could be compared: no model and figure is in both"

@@ -47,7 +47,7 @@ price: Final = LazyGroup("price", ROWS, [], _HELP, "'headway price COMMAND --hel
 
 
 def _named(text: str, _field: str) -> str:
-    return text.strip().lower()
+    return text.strip()
 
 
 def _sheet_names() -> Sequence[str]:
@@ -62,7 +62,7 @@ SHEET: Final = Converted("model", _named, _sheet_names)
 def _sheet_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say which sheet: the user's own file, the day and the time of day."""
     file = click.option("--sheet", "file", type=CONFIG, help="A TOML file with sheets of your own.")
-    day = click.option("--on", "day", help="Day as YYYY-MM-DD; what still holds by default.")
+    day = click.option("--on", "day", help="Day as YYYY-MM-DD; what holds today by default.")
     time = click.option("--at", "time", help="Time of day in UTC, as 07:30; off-peak by default.")
 
     @functools.wraps(function)
@@ -117,7 +117,9 @@ def show(model: str, file: str | None, day: str | None, time: str | None) -> Rep
     flags, forms, hours = policy_flags(found, _facts(file)), closed_forms(found), hour_prices(found)
     notes = ("'contradicted' means that the same equation misses most of four open models by more than 3x",)
     return Report(
-        title=f"{found.model} of {found.provider}, {found.date}" + (f" at {time} UTC" if time else ""),
+        title=f"{found.model} of {found.provider}, {found.date}"
+        + (f" at {time} UTC" if time else "")
+        + (f": last known, until {found.ended}" if found.ended else ""),
         parts=(
             Table("prices", columns, rows),
             *((_hours_table(hours),) if hours else ()),
@@ -129,6 +131,7 @@ def show(model: str, file: str | None, day: str | None, time: str | None) -> Rep
             "model": found.model,
             "provider": found.provider,
             "date": found.date,
+            "ended": found.ended or None,
             "prices": found.facts,
             "multiples": multiples(found),
             "hours": hours,
@@ -211,7 +214,7 @@ def _form_record(form: Any) -> dict[str, Any]:
 @click.option(
     "--utilisation", type=listed(FRACTION), default="100%", show_default=True, help="Share of the day in use, or a day."
 )
-@click.option("--speed", type=quantity("count", "factor"), default="2.5x", show_default=True, help="Of the fast mode.")
+@click.option("--speed", type=quantity("count", "factor"), help="Of the fast mode; the sheet's, or 2.5x, by default.")
 @output_options
 def floor(
     model: Model,
@@ -223,7 +226,7 @@ def floor(
     tpot: float | None,
     rent: float | None,
     utilisation: tuple[float, ...],
-    speed: float,
+    speed: float | None,
 ) -> Report:
     """Cost floor of every priced dimension of MODEL on a system, and the markup of posted prices.
 
@@ -257,7 +260,10 @@ def floor(
     return Report(
         title=f"{found.model} on {found.system} at ${prices.usd_per_chip_hour:g}/GPU-h, {found.utilisation:.0%} in use",
         parts=parts,
-        notes=found.assumptions if found.feasible else (),
+        notes=(
+            *((f"prices last known, until {posted.ended}",) if posted is not None and posted.ended else ()),
+            *(found.assumptions if found.feasible else ()),
+        ),
         document={
             "model": found.model,
             "system": found.system,
@@ -315,7 +321,12 @@ def compare(models: tuple[str, ...] | None, file: str | None, day: str | None, t
             s.price("cache_read"),
             s.output_over_input,
             s.date,
-            ", ".join(flag.name for flag in policy_flags(s, facts)),
+            ", ".join(
+                (
+                    *((f"last known, until {s.ended}",) if s.ended else ()),
+                    *(flag.name for flag in policy_flags(s, facts)),
+                )
+            ),
         )
         for s in found
     )
@@ -336,7 +347,7 @@ def history(model: str, file: str | None) -> Report:
 
     facts = _facts(file)
     found = _find(model, file)
-    events = price_events(model, facts)
+    events = price_events(found.model, facts)
     columns = (
         Column("date", "date", align="left"),
         Column("field", "field", align="left"),

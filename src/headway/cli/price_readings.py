@@ -25,9 +25,9 @@ _NAMES: Final = (("active_params", "active parameters"), ("total_params", "total
 @click.argument("model", type=SHEET, required=False, metavar="[MODEL]")
 @click.option("--input", "paid_in", type=_PRICE, help="Input price instead of MODEL, as '$2/Mtok'.")
 @click.option("--output-price", "paid_out", type=_PRICE, help="Output price, as '$12/Mtok'.")
-@click.option("--cache-read", type=_PRICE, help="Price of a cached token.")
+@click.option("--cache-read", type=_PRICE, help="Price of a cached token; with MODEL, instead of the sheet's.")
 @click.option("--sheet", "file", type=CONFIG, help="A TOML file with sheets of your own.")
-@click.option("--on", "day", help="Day as YYYY-MM-DD; what still holds by default.")
+@click.option("--on", "day", help="Day as YYYY-MM-DD; what holds today by default.")
 @click.option("--at", "time", help="Time of day in UTC, as 07:30; off-peak by default.")
 @output_options
 def invert(
@@ -55,13 +55,19 @@ def invert(
         facts = read_price_facts(file) if file else price_facts()
         found = sheet(model, facts, on=day)
         found = found if time is None else at_time(found, time)
-        paid_in, paid_out, cache_read = found.input_usd_per_mtok, found.output_usd_per_mtok, found.price("cache_read")
+        model, paid_in, paid_out = found.model, found.input_usd_per_mtok, found.output_usd_per_mtok
+        cache_read = found.price("cache_read") if cache_read is None else cache_read
         events = price_events(model, facts)
         changes = tuple(f"price event: {e.field} x{e.multiple:.2g} on {e.date} under one name" for e in events)
-        warnings = (*(f"{flag.name}: {flag.why}" for flag in policy_flags(found, facts)), *changes)
+        ended = (f"last known, until {found.ended}: no price holds today",) if found.ended else ()
+        warnings = (*ended, *(f"{flag.name}: {flag.why}" for flag in policy_flags(found, facts)), *changes)
     elif model is not None or paid_in is None or paid_out is None:
         given = "MODEL with prices" if model is not None else "not both prices"
         raise InputError("MODEL", given, "a MODEL of 'headway price compare', or --input and --output-price")
+    else:
+        for option, said in (("--sheet", file), ("--on", day), ("--at", time)):
+            if said is not None:
+                raise InputError(option, said, "a MODEL, whose sheet it chooses; --input and --output-price need none")
     reading = read_sheet(paid_in, paid_out, name=model or "sheet")
     return _reading_report(reading, read_cache_price(cache_read), paid_in, paid_out, warnings)
 

@@ -74,11 +74,12 @@ def budget(
         unique=unique,
         success=success,
     )
-    rows = choices(fitted, found, params * leverage, tokens, price)
+    rows = choices(fitted, found, params, tokens, price)
     columns = (
         Column("choice", "choice", align="left", fold=True),
         Column("params", "active", "count"),
         Column("tokens", "tokens", "tokens"),
+        *((Column("tokens_read", "read with\nrepeats", "tokens"),) if unique is not None else ()),
         Column("over_20", "over 20\ntok/param"),
         Column("flops", "life", "flop"),
         Column("excess", "over the\nleast", "fraction"),
@@ -87,13 +88,21 @@ def budget(
     table = Table("choices", columns, tuple(tuple(r[c.key] for c in columns) for r in rows), "At the same loss")
     parts = (table, _facts(found), _valley(fitted, found)) if found.feasible else (table,)
     return Report(
-        title=f"{_said(found.best.params / leverage, 'count')} active on {_said(found.best.tokens, 'tokens')} ({law})",
+        title=f"{_headline(found)} ({law})",
         parts=parts,
         notes=_notes(found),
         document=_document(found, rows, fitted),
         data=table,
         exit_code=0 if found.feasible else 1,
     )
+
+
+def _headline(found: Budget) -> str:
+    if not found.feasible:
+        return "infeasible: too few distinct tokens for the loss"
+    read = _said(found.effective_tokens, "tokens")
+    worth = f", worth {_said(found.best.tokens, 'tokens')}" if found.effective_tokens > found.best.tokens else ""
+    return f"{_said(found.params, 'count')} active on {read}{worth}"
 
 
 def _said(value: float, dimension: str) -> str:
@@ -120,11 +129,16 @@ def _facts(found: Budget) -> Table:
         ("demand over the plain optimum, q", Quantity(found.demand_ratio, "count")),
         ("over-training against the same loss", Quantity(found.overtraining_same_loss, "count")),
         *((("  95% from", Quantity(low, "count")), ("  95% to", Quantity(high, "count"))) if low == low else ()),
-        ("saving on the plain optimum", Quantity(found.saving, "fraction")),
-        ("loss of the rule of equal costs", Quantity(min(found.equalise_excess, 1e6), "fraction")),
+        ("saving on the plain optimum", _share(found.saving)),
+        ("loss of the rule of equal costs", _share(found.equalise_excess)),
         *((name, Quantity(value, "flop")) for name, value in found.flops),
     )
     return Table("facts", (Column("quantity", "", align="left"), Column("value", "value", mixed=True)), rows)
+
+
+def _share(value: float) -> Quantity | None:
+    """A share; None where there is none, as of a rule that cannot reach the loss."""
+    return Quantity(value, "fraction") if abs(value) < 1e300 else None
 
 
 def _valley(law: LossLaw, found: Budget) -> XYChart:
@@ -147,18 +161,18 @@ def _document(found: Budget, rows: Any, law: LossLaw) -> dict[str, Any]:
         "feasible": found.feasible,
         "reason": found.reason,
         "law": law.name,
-        "params": found.best.params,
+        "params": found.params,
         "tokens": found.best.tokens,
-        "overtraining_20": found.best.overtraining,
+        "overtraining_20": found.overtraining,
         "overtraining_same_loss": found.overtraining_same_loss,
         "overtraining_95": [end if end == end else None for end in found.interval],
         "rho": found.rho,
         "demand_ratio": found.demand_ratio,
-        "saving": found.saving,
+        "saving": found.saving if found.saving == found.saving else None,
         "equalise_excess": found.equalise_excess if found.equalise_excess < 1e300 else None,
         "flops": dict(found.flops),
-        "lifetime_flops": found.expected_flops,
-        "tokens_with_repetition": found.effective_tokens,
+        "lifetime_flops": rows[0]["flops"],
+        "tokens_with_repetition": rows[0]["tokens_read"],
         "choices": list(rows),
         "sources": [{"text": s.text, "kind": s.kind, "retrieved": s.retrieved} for s in found.sources],
     }

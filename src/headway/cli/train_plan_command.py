@@ -115,7 +115,9 @@ def plan(
     size = f"{batch:,} x {context:,} a step"
     head = f"{model.name}: {format_quantity(tokens, 'tokens')} on {gpus:,} x {system.chip.name}, {size}"
     if not found.plans:
-        return Report(title=head, notes=(found.reason,), document=_document(found, (), kept), exit_code=1)
+        return Report(
+            title=head, notes=(found.reason, *found.left_out), document=_document(found, (), kept), exit_code=1
+        )
     rows = [_row(p, system, gpus, tokens, kept, price) for p in found.plans]
     best = found.plans[0]
     parts: list[Part] = [
@@ -132,6 +134,8 @@ def plan(
         parts=tuple(parts),
         notes=(
             f"{found.candidates:,} layouts timed, {found.fitting:,} fit; MFU against the dense {precision} peak",
+            *found.left_out,
+            *_priced(rows[0]["usd_per_gpu_hour"], given=price is not None),
             *_standing(found, asked=bool(degrees)),
             f"goodput {kept.goodput:.1%}: a failure every {kept.fleet_mtbf / 3600:.3g} h, a checkpoint every"
             f" {kept.interval / 60:.3g} min (Young)",
@@ -141,6 +145,13 @@ def plan(
         data=_table(rows),
         exit_code=0,
     )
+
+
+def _priced(usd_per_hour: float | None, *, given: bool) -> tuple[str, ...]:
+    if usd_per_hour is None:
+        return ()
+    whose = "" if given else ", the system's first tariff; --price takes another"
+    return (f"cost at ${usd_per_hour:g}/GPU-h{whose}",)
 
 
 def _standing(found: TrainSearch, *, asked: bool) -> tuple[str, ...]:
@@ -197,6 +208,7 @@ def _row(
         "days": round(cost.seconds / 86400.0, 1),
         "gpu_hours": cost.chip_hours,
         "usd": cost.usd if known else None,
+        "usd_per_gpu_hour": cost.usd_per_chip_hour if known else None,
         "joules": cost.joules if cost.joules == cost.joules else None,
     }
 
@@ -212,6 +224,7 @@ def _document(found: TrainSearch, rows: Any, kept: Checkpointing) -> dict[str, A
     return {
         "feasible": bool(found.plans),
         "reason": found.reason,
+        "left_out": list(found.left_out),
         "candidates": found.candidates,
         "fitting": found.fitting,
         "plans": list(rows),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--train-tp", type=integer(1, 1024), default="8", show_default=True, help="Tensor ranks of the trainer.")
 @click.option("--train-dp", type=integer(1, 100_000), default="8", show_default=True, help="Its data ranks.")
 @click.option("--train-pp", type=integer(1, 1024), default="1", show_default=True, help="Its stages.")
+@click.option("--train-ep", type=integer(1, 4096), default="1", show_default=True, help="Its expert ranks.")
+@click.option("--train-zero", type=integer(0, 3), default="1", show_default=True, help="Its stage of sharding (ZeRO).")
 @click.option("--prompt", type=integer(1, 10_000_000), default="1024", show_default=True, help="Tokens of a prompt.")
 @click.option("--answer", type=TOKENS, default="8192", show_default=True, help="Mean tokens of an answer.")
 @click.option("--spread", type=quantity("count"), default="1", show_default=True, help="Deviation of log length.")
@@ -41,6 +43,8 @@ def rl(
     train_tp: int,
     train_dp: int,
     train_pp: int,
+    train_ep: int,
+    train_zero: int,
     prompt: int,
     answer: float,
     spread: float,
@@ -55,16 +59,27 @@ def rl(
     Example: headway train rl llama-3.1-70b --on hgx-h100 --replicas 16 --staleness 4
     """
     from headway.physics.layout import Layout
+    from headway.training.recipe import Recipe
     from headway.training.rl import Rollouts, rl_run
 
     plan = Rollouts(prompt, answer, spread, most, rollouts, kept=kept, staleness=staleness, colocated=colocated)
-    trainer = Layout(tp=train_tp, dp=train_dp, pp=train_pp)
-    run = rl_run(model, system, Layout(tp=rollout_tp), replicas, trainer, plan)
+    trainer = Layout(tp=train_tp, dp=train_dp, pp=train_pp, ep=train_ep)
+    recipe = Recipe(recompute="full", zero=train_zero)
+    run = rl_run(model, system, Layout(tp=rollout_tp), replicas, trainer, plan, recipe)
+    if not run.feasible:
+        more = "more of --train-tp, --train-pp, --train-ep, --train-dp or --train-zero divides it further"
+        return Report(
+            title=f"{model.name}: infeasible, the trainer is {trainer.label()}",
+            notes=(run.reason, more),
+            document=_verdict(run),
+            exit_code=1,
+        )
     return Report(
         title=f"{model.name}: {run.sampled:,} tokens sampled a round, {run.binding} set the pace",
         parts=(_table(run), Passage("Why", run.why)),
         notes=("efficiency: chip time of the same FLOP at the trainer's own rate, over the chip time taken",),
-        document={
+        document=_verdict(run)
+        | {
             "round_s": run.round_seconds,
             "rollout_s": run.rollout_seconds,
             "train_s": run.train_seconds,
@@ -80,10 +95,18 @@ def rl(
             "idle": dict(run.idle),
             "binding": run.binding,
             "why": list(run.why),
-            "sources": [{"text": s.text, "kind": s.kind, "retrieved": s.retrieved} for s in run.sources],
         },
         exit_code=0,
     )
+
+
+def _verdict(run: RLRun) -> dict[str, Any]:
+    return {
+        "feasible": run.feasible,
+        "reason": run.reason,
+        "train_memory_bytes_by_kind": {kind: float(held) for kind, held in run.memory.kinds().items()},
+        "sources": [{"text": s.text, "kind": s.kind, "retrieved": s.retrieved} for s in run.sources],
+    }
 
 
 def _table(run: RLRun) -> Table:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from headway.facts.catalog import Column, Document, Row, numbered_rows, only_tables, packaged, read_document
 from headway.facts.check import not_negative
@@ -20,13 +21,16 @@ from headway.facts.sources import Source
 
 _PER_MTOK = ("input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
 
+#: Services that a row may be of.
+PRICE_MODES: Final = ("standard", "fast", "priority", "flex", "batch", "peak", "off-peak")
+
 _FOREIGN = re.compile(r"[€£¥₹]|\b(EUR|GBP|CNY|RMB|JPY|INR|CHF|KRW)\b", re.IGNORECASE)
 
 #: Columns of a price sheet.
 SHEET_COLUMNS: tuple[Column, ...] = (
     Column("model", "text", "name of the model", required=True),
     Column("provider", "text", "who charges it", required=True),
-    Column("mode", "text", "standard (default), fast, priority, flex, batch or peak"),
+    Column("mode", "text", "standard (default), fast, priority, flex, batch, peak or off-peak"),
     Column("above", "quantity", "prompts longer than this are billed by this row", "tokens"),
     Column("hours", "text", "hours of the day it holds, UTC, as '01-04, 06-10'"),
     Column("input", "quantity", "price of input tokens", "dollars_per_mtok"),
@@ -94,6 +98,11 @@ class PriceFact:
     note: str
     hours: str = ""
 
+    def holds(self, on: str) -> bool:
+        """Whether it held on a day, as YYYY-MM-DD."""
+        # An end may be a month, which holds to its last day.
+        return self.date <= on and (not self.until or on[: len(self.until)] <= self.until)
+
 
 def _facts(sheet: Row) -> Iterator[PriceFact]:
     hours = sheet.text("hours")
@@ -101,8 +110,18 @@ def _facts(sheet: Row) -> Iterator[PriceFact]:
         day_hours(f"{sheet.name}.hours", hours)
         if sheet.text("mode", "standard") == "standard":
             raise InputError(f"{sheet.name}.mode", "standard", "a mode of its own, as peak, for a row with hours")
+    mode, above = sheet.text("mode", "standard"), sheet.optional("above")
+    if mode not in PRICE_MODES:
+        raise unknown(f"{sheet.name}.mode", mode, PRICE_MODES)
+    if above is not None and not above > 0:
+        raise InputError(f"{sheet.name}.above", f"{above:g} tok", "more than 0 tokens; no figure for all prompts")
+    first, last = sheet.text("date"), sheet.text("until")
+    if last and last < first[: len(last)]:
+        raise InputError(f"{sheet.name}.until", last, f"a day from {first} on")
     for field, unit in FIELD_UNITS:
         value = sheet.optional(field)
+        if field == "speed" and value is not None and not value > 0:
+            raise InputError(f"{sheet.name}.speed", f"{value:g}x", "more than 0x, over the standard mode's")
         if value is not None:
             yield PriceFact(
                 model=sheet.text("model"),
@@ -110,8 +129,8 @@ def _facts(sheet: Row) -> Iterator[PriceFact]:
                 field=field,
                 value=value,
                 unit=unit,
-                mode=sheet.text("mode", "standard"),
-                above=sheet.optional("above") or 0.0,
+                mode=mode,
+                above=above or 0.0,
                 date=sheet.text("date"),
                 until=sheet.text("until"),
                 source=sheet.sources[0],
@@ -150,8 +169,9 @@ def read_price_facts(path: str | Path, *, today: str | None = None) -> tuple[Pri
     Raises
     ------
     InputError
-        If the file cannot be read, a figure is negative, without a unit or in another currency, a day lies in
-        the future, or a standard sheet lacks its input or its output price. The message names the field.
+        If the file cannot be read, a figure is negative, without a unit or in another currency, a mode is unknown, a
+        day lies in the future or before the first one, two rows state one figure, or a standard sheet lacks its input
+        or its output price. The message names the field.
 
     Examples
     --------
@@ -172,6 +192,7 @@ def read_price_facts(path: str | Path, *, today: str | None = None) -> tuple[Pri
     for fact in facts:
         if fact.date > last:
             raise InputError(f"{doc.where}: {fact.model}: date", fact.date, f"a day that is not after {last}")
+    _stated_once(doc.where, facts)
     for model in dict.fromkeys(fact.model for fact in facts):
         has = {f.field for f in facts if f.model == model and f.mode == "standard" and not f.above}
         for field in ("input", "output"):
@@ -180,6 +201,52 @@ def read_price_facts(path: str | Path, *, today: str | None = None) -> tuple[Pri
     if not facts:
         raise InputError(f"{doc.where}: sheet", "nothing", "at least one row")
     return facts
+
+
+def _stated_once(where: str, facts: Iterable[PriceFact]) -> None:
+    seen: set[tuple[object, ...]] = set()
+    for fact in facts:
+        key = (fact.model, fact.field, fact.mode, fact.above, fact.hours, fact.date)
+        if key in seen:
+            said = f"{fact.value:g} {fact.unit}, {fact.mode}, from {fact.date}"
+            raise InputError(f"{where}: {fact.model}: {fact.field}", said, "one row for each mode, length and day")
+        seen.add(key)
+
+
+def iso_day(text: str, field: str = "on") -> str:
+    """A day in the one spelling that sorts as days do.
+
+    Parameters
+    ----------
+    text : str
+        Any spelling of ISO 8601.
+    field : str
+        Named where it is none.
+
+    Raises
+    ------
+    InputError
+        If it is not a day.
+
+    Examples
+    --------
+    >>> iso_day("20260820"), iso_day("2026-W34-4")
+    ('2026-08-20', '2026-08-20')
+    """
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except (TypeError, ValueError):
+        raise InputError(field, text, "a day as YYYY-MM-DD") from None
+
+
+def default_day(facts: Iterable[PriceFact]) -> str:
+    """Today; or the newest first day of the facts, where a clock is behind them.
+
+    >>> default_day(price_facts()) >= "2026-11-25"
+    True
+    """
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    return max([today, *(fact.date for fact in facts)])
 
 
 def price_models() -> tuple[str, ...]:
@@ -201,7 +268,7 @@ def price(model: str, field: str, *, mode: str = "standard", context: float = 0.
     context : float
         Length of the prompt, which chooses the tier [token].
     on : str, optional
-        Day as YYYY-MM-DD; without it, the latest price that still holds, or the last one that did.
+        Day as YYYY-MM-DD; without it, the latest price that holds today, or the last one that did.
 
     Raises
     ------
@@ -219,11 +286,7 @@ def price(model: str, field: str, *, mode: str = "standard", context: float = 0.
     (150.0, '$/Mtok')
     """
     not_negative("context", context, "token")
-    if on is not None:
-        try:
-            datetime.date.fromisoformat(on)
-        except (TypeError, ValueError):
-            raise InputError("on", on, "a day as YYYY-MM-DD") from None
+    day = default_day(price_facts()) if on is None else iso_day(on)
     if model not in price_models():
         raise unknown("model", model, price_models())
     of_model = [fact for fact in price_facts() if fact.model == model]
@@ -233,10 +296,9 @@ def price(model: str, field: str, *, mode: str = "standard", context: float = 0.
     if not found:
         known = {fact.field for fact in of_model if fact.mode == mode}
         raise unknown("price", field, known)
+    dated = [fact for fact in found if fact.holds(day)]
     if on is None:
-        dated = [fact for fact in found if not fact.until] or found
-    else:
-        dated = [fact for fact in found if fact.date <= on and (not fact.until or on <= fact.until)]
+        dated = dated or found
     tier = [fact for fact in dated if context > fact.above or fact.above == 0]
     if not tier:
         days = ", ".join(sorted({fact.date for fact in found}))

@@ -331,14 +331,15 @@ def keep_or_recompute(
     return float(hold.hold_break_even_time(context, drain_time))
 
 
-def closed_forms(found: Sheet, *, speed: float = 2.5) -> tuple[ClosedForm, ...]:
+def closed_forms(found: Sheet, *, speed: float | None = None) -> tuple[ClosedForm, ...]:
     """Every reading that a sheet allows.
 
     Parameters
     ----------
     found : Sheet
-    speed : float
-        Advertised speed of its fast mode over the standard one [1].
+    speed : float, optional
+        Speed of its fast mode over the standard one [1]; the one listed where not given. Without either, or without a
+        fast mode, its batch is not read: a priority says nothing of a speed.
 
     Examples
     --------
@@ -357,7 +358,8 @@ def closed_forms(found: Sheet, *, speed: float = 2.5) -> tuple[ClosedForm, ...]:
     storage = found.price("storage")
     if storage is not None:
         forms.append(rented_kv(storage, _LONG))
-    quick = found.price("output", mode="fast") or found.price("output", mode="priority")
-    if quick and output:
-        forms.append(fast_inversion(float(fleet.relative_to(quick, output)), speed))
+    quick = found.price("output", mode="fast")
+    faster = found.price("speed", mode="fast") if speed is None else speed
+    if quick and output and faster:
+        forms.append(fast_inversion(float(fleet.relative_to(quick, output)), faster))
     return tuple(forms)

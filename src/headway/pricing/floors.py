@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -26,6 +26,8 @@ from headway.serving.workload import Prices, Workload
 
 _MEGA: Final = 1e6
 _HOUR: Final = 3600.0
+#: Of a fast mode whose speed no sheet lists: that of Opus 4.6 to 5 [1].
+_SPEED: Final = 2.5
 #: Lives of a cache write that sheets name [s].
 LIVES: Final = (("cache_write_5m", 300.0), ("cache_write_1h", _HOUR))
 ASSUMPTIONS: Final = (
@@ -119,7 +121,7 @@ def cost_floors(
     *,
     sheet: Sheet | None = None,
     utilisation: float | Sequence[float] = 1.0,
-    speed: float = 2.5,
+    speed: float | None = None,
     chips: int | None = None,
 ) -> Floors:
     """Cost floor of every dimension of a sheet, from the cheapest plan.
@@ -132,8 +134,8 @@ def cost_floors(
         Posted prices, whose steps are then planned for as well.
     utilisation : float or sequence of float
         Share of the day that chips work, or its hours [1].
-    speed : float
-        Speed of the fast mode over the cheapest plan's [1].
+    speed : float, optional
+        Speed of the fast mode over the cheapest plan's [1]; the one of the sheet, or 2.5, where not given.
     chips : int, optional
         As :func:`headway.serving.plan.plan`.
 
@@ -168,6 +170,8 @@ def cost_floors(
         held = float(hold.hold_cost(kv, life, unit)) * _MEGA
         floors.append(Floor(name, fresh + held, posted(name), f"prefill, and HBM rented for {life:g} s"))
     floors += _steps(model, system, workload, prices, use, sheet, chips)
+    if speed is None:
+        speed = posted("speed", "fast") or _SPEED
     quick = _fast(result, base, speed)
     floors.append(
         Floor(
@@ -201,7 +205,7 @@ def _steps(
     """Floors of prompts that are as long as each step of the sheet."""
     floors = []
     for step in () if sheet is None else sheet.steps:
-        long = plan(model, system, Workload(int(step), workload.osl), prices=prices, chips=chips).cheapest
+        long = plan(model, system, replace(workload, isl=int(step)), prices=prices, chips=chips).cheapest
         for field in ("input", "output"):
             cost = math.nan if long is None else getattr(long, f"usd_per_mtok_{field}") / use
             made = "no plan holds it" if long is None else f"the same with {step:,.0f} tokens of prompt"

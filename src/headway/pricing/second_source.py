@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from headway.facts.errors import InputError
-from headway.facts.prices import PriceFact
+from headway.facts.prices import PriceFact, default_day
 
 _LARGEST_FILE: Final = 1 << 26
 _MEGA: Final = 1e6
@@ -142,8 +142,10 @@ def second_opinion(facts: Iterable[PriceFact], table: Mapping[str, Mapping[str, 
     """
     entries = {(_plain(key), str(row.get("litellm_provider", ""))): key for key, row in reversed(list(table.items()))}
     compared, unknown, only_here = [], set(), 0
-    for fact in facts:
-        if fact.until or fact.unit != "$/Mtok" or fact.hours or fact.field not in _FIELDS:
+    every = tuple(facts)
+    day = default_day(every)
+    for fact in every:
+        if not fact.holds(day) or fact.unit != "$/Mtok" or fact.hours or fact.field not in _FIELDS:
             continue
         provider = (fact.provider.split() or [""])[0].lower()
         key = entries.get((_plain(fact.model), _PROVIDERS.get(provider, provider)))

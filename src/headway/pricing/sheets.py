@@ -6,17 +6,14 @@ tells nothing about either model; :func:`policy_flags` says where.
 
 from __future__ import annotations
 
-import datetime
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from headway.facts.errors import InputError, unknown
-from headway.facts.prices import PriceFact, price_facts
+from headway.facts.prices import PriceFact, default_day, iso_day, price_facts
 
-#: Services sold at a multiple of the standard price.
-MODES: Final = ("batch", "flex", "priority", "fast", "peak", "off-peak")
 _WITHIN: Final = 1e-6
 _COPIED: Final = 3
 _EVENT: Final = 0.05
@@ -33,12 +30,15 @@ class Sheet:
         First day of the newest figure, ISO 8601.
     facts : tuple of PriceFact
         Every figure that held on the day asked for.
+    ended : str
+        Last day of the newest of them, where none holds any more; empty otherwise.
     """
 
     model: str
     provider: str
     date: str
     facts: tuple[PriceFact, ...]
+    ended: str = ""
 
     def price(self, field: str, *, mode: str = "standard", above: float = 0.0) -> float | None:
         """A figure, or None where the sheet has none [its own unit]."""
@@ -158,10 +158,11 @@ def sheet(model: str, facts: Sequence[PriceFact] | None = None, *, on: str | Non
     Parameters
     ----------
     model : str
+        As a sheet spells it, in capitals or not.
     facts : sequence of PriceFact, optional
         Of :func:`~headway.facts.prices.read_price_facts`; the packaged snapshot where not given.
     on : str, optional
-        Day as YYYY-MM-DD; what still holds where not given.
+        Day as YYYY-MM-DD; where not given, what holds today, or the last figures known where nothing does.
 
     Raises
     ------
@@ -177,44 +178,39 @@ def sheet(model: str, facts: Sequence[PriceFact] | None = None, *, on: str | Non
     (2.0, 12.0, (200000.0,))
     """
     every = price_facts() if facts is None else tuple(facts)
-    mine = [f for f in every if f.model == model]
+    mine = [f for f in every if f.model == model] or [f for f in every if f.model.casefold() == model.casefold()]
     if not mine:
         raise unknown("model", model, {f.model for f in every})
-    if on is None:
-        held = [f for f in mine if not f.until] or mine
-    else:
-        _day(on)
-        held = [f for f in mine if f.date <= on and (not f.until or on <= f.until)]
-    if not held:
+    day = default_day(every) if on is None else iso_day(on)
+    held = tuple(f for f in mine if f.holds(day))
+    if not held and on is not None:
         days = ", ".join(sorted({f.date for f in mine}))
         raise InputError("on", on, f"a day for which a price is known (first days: {days})")
-    return Sheet(model, mine[0].provider, max(f.date for f in held), tuple(held))
+    ended = "" if held else max(f.until for f in mine)
+    held = held or _last_known(mine)
+    return Sheet(held[0].model, held[0].provider, max(f.date for f in held), held, ended)
 
 
-def _day(text: str) -> None:
-    try:
-        datetime.date.fromisoformat(text)
-    except ValueError:
-        raise InputError("on", text, "a day as YYYY-MM-DD") from None
+def _last_known(facts: Sequence[PriceFact]) -> tuple[PriceFact, ...]:
+    """The newest figure of each kind."""
+    ordered = sorted(facts, key=lambda f: f.date)
+    return tuple({(f.field, f.mode, f.above, f.hours): f for f in ordered}.values())
 
 
 def comparable(
     facts: Sequence[PriceFact], models: Sequence[str] | None = None, *, on: str | None = None
 ) -> tuple[Sheet, ...]:
-    """Sheets that have an input and an output price, dearest output first; those of `models` only, where given.
+    """Sheets with an input and an output price that hold, dearest output first; those of `models` only, where given.
 
     >>> [found.model for found in comparable(price_facts(), ["gpt-5", "claude-opus-5"])]
     ['claude-opus-5', 'gpt-5']
     """
-    names = models or tuple(dict.fromkeys(f.model for f in facts if f.field == "output"))
-    found = [sheet(name, facts, on=on) for name in names if models or _known_on(name, facts, on)]
+    day = default_day(facts) if on is None else iso_day(on)
+    held = tuple(dict.fromkeys(f.model for f in facts if f.field == "output" and f.holds(day)))
+    found = [sheet(name, facts, on=on) for name in models or held]
     if not models:
         found = [one for one in found if one.price("input") and one.price("output")]
     return tuple(sorted(found, key=lambda one: -one.output_usd_per_mtok))
-
-
-def _known_on(model: str, facts: Sequence[PriceFact], on: str | None) -> bool:
-    return on is None or any(f.model == model and f.date <= on and (not f.until or on <= f.until) for f in facts)
 
 
 def multiples(found: Sheet) -> tuple[Multiple, ...]:
@@ -245,7 +241,7 @@ def policy_flags(found: Sheet, others: Iterable[PriceFact] | None = None) -> tup
     >>> [flag.name for flag in policy_flags(sheet("claude-haiku-5.5"))]
     ['uniform batch discount', 'equal context multipliers', 'round ratio of output to input', 'round cache read']
     """
-    every = price_facts() if others is None else others
+    every = price_facts() if others is None else tuple(others)
     flags = [*_copied(found, every), *_uniform(found), *_context(found), *_hours(found)]
     ratio = found.output_over_input
     if ratio is None:
@@ -258,10 +254,11 @@ def policy_flags(found: Sheet, others: Iterable[PriceFact] | None = None) -> tup
     return tuple(flags)
 
 
-def _copied(found: Sheet, others: Iterable[PriceFact]) -> Iterable[Flag]:
+def _copied(found: Sheet, others: Sequence[PriceFact]) -> Iterable[Flag]:
     pairs: dict[str, dict[str, float]] = {}
+    day = default_day(others)
     for fact in others:
-        if fact.mode == "standard" and not fact.above and not fact.until and fact.field in ("input", "output"):
+        if fact.mode == "standard" and not fact.above and fact.holds(day) and fact.field in ("input", "output"):
             pairs.setdefault(fact.model, {})[fact.field] = fact.value
     own = {"input": found.input_usd_per_mtok, "output": found.output_usd_per_mtok}
     same = sorted(name for name, pair in pairs.items() if pair == own and name != found.model)

@@ -77,7 +77,7 @@ def changes(record: Mapping[str, Any], expected: str | None = None, folder: str 
         for name, kept in inputs.items():
             path = Path(folder) / str(name)
             if not path.is_file():
-                found.append(f"{name} is not there any more")
+                found.append(f"{name} is not in {folder}, where files are looked for: beside the record")
             elif file_hash(str(path)) != kept:
                 found.append(f"{name} has changed since the decision")
     return tuple(found)

@@ -20,6 +20,10 @@ from headway.scaling.solver import Smooth, solve
 
 SELECTORS = ("oracle", "verifier", "vote", "single")
 """Who picks: somebody who knows, a verifier with errors, the majority, or nobody."""
+VOTE_BOUND = (
+    "the vote is a lower bound: all wrong answers are taken to be alike; where they scatter, fewer right ones win"
+)
+"""What a report of a vote must say."""
 _NARROW = 1e7
 
 
@@ -207,7 +211,8 @@ def selected(problems: Problems, tries: ArrayLike, selector: str, hit: float = 0
 
     The oracle turns coverage into accuracy; a verifier accepts right answers with chance `hit` and wrong ones with
     `false`, and the pick is one of those accepted, of all where none is; a vote is right where more than half of the
-    answers are.
+    answers are, which is a lower bound: it takes the wrong answers to be all alike, and where they scatter fewer right
+    ones win.
 
     Parameters
     ----------

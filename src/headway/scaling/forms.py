@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -75,6 +75,8 @@ _ROWS = (
     ("power", "A/C^a", "compute", "A a", "Kaplan et al. 2020, L(C)"),
 )
 _PLAIN = frozenset({"a", "b", "g", "aN", "aD"})
+#: Exponents of terms that fall with size, tokens or compute where they are above 0.
+FALLING: Final = frozenset({"a", "b", "aN", "aD"})
 #: Laws in which tokens that are seen again are worth less.
 REPEATING = ("data-constrained", "data-and-size-constrained")
 LAWS: Mapping[str, Law] = MappingProxyType(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from headway.facts.errors import InputError
 from headway.physics.arrays import Floats
 from headway.scaling.amplitudes import log_amplitudes
-from headway.scaling.forms import Law, Point, form, law, log_column
+from headway.scaling.forms import FALLING, Law, Point, form, law, log_column
 from headway.scaling.solver import Solution, solve
 
 DELTA = 1e-3
@@ -123,6 +123,11 @@ class Fit:
         centred = np.abs(self.residual - np.median(self.residual))
         robust = 1.4826 * float(np.median(centred))
         return max(robust, 0.5 * float(np.std(self.residual))) * float(np.sqrt(rows / max(rows - spent, 1)))
+
+    @property
+    def rising(self) -> tuple[str, ...]:
+        """Exponents below 0: by them more size, tokens or compute makes the loss worse."""
+        return tuple(name for name, value in self.constants.items() if name in FALLING and value < 0)
 
     def flagged(self) -> tuple[int, ...]:
         """Rows more than four robust deviations off: bad rungs, named and not dropped."""

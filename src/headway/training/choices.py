@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from headway.facts.check import positive
 from headway.facts.scaling_laws import LossLaw
 from headway.physics.budget import CHINCHILLA_TOKENS_PER_PARAM, TRAINING_FLOP
-from headway.training.lifetime import Budget, best_relative_cost, relative_cost
+from headway.training.life import effective_tokens
+from headway.training.lifetime import Budget
+from headway.training.repetition import tokens_to_read
 
 _PRICED = 1e21
+# Where the walls of the valley are no longer drawn.
+_STEEP = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,37 @@ def valley(law: LossLaw, found: Budget, points: int = 120) -> Valley:
     >>> bool(drawn.cost_ratio.min() < 1.001), round(drawn.rule[1], 2)
     (True, 1.02)
     """
-    middle = found.best.tokens / found.plain_tokens
-    ratio = middle * np.geomspace(0.1, 10.0, points)
-    least = float(best_relative_cost(law, found.demand_ratio))
-    cost = np.asarray(relative_cost(law, ratio, found.demand_ratio)) / least
-    shown = np.isfinite(cost) & (cost < 4.0)
-    at = found.demand_ratio / 2.0
-    rule = float(relative_cost(law, at, found.demand_ratio)) / least if at > 0 else float("inf")
-    mark = (at, rule) if np.isfinite(rule) else (float("nan"), float("nan"))
+    ratio = found.best.tokens / found.plain_tokens * np.geomspace(0.1, 10.0, points)
+    cost = _life(law, found, ratio * found.plain_tokens) / found.expected_flops
+    shown = np.isfinite(cost) & (cost < _STEEP)
+    at = _equal_costs(found)
+    rule = float(_life(law, found, np.asarray(at))) / found.expected_flops if at > 0 else float("nan")
+    mark = (at / found.plain_tokens, rule) if np.isfinite(rule) else (float("nan"), float("nan"))
     return Valley(ratio[shown], cost[shown], mark)
+
+
+def _size(law: LossLaw, found: Budget, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Active parameters that reach the loss on tokens worth so many; infinite where none do."""
+    left = found.best.loss - law.irreducible - law.data_coefficient * tokens**-law.data_exponent
+    dense = np.where(left > 0, law.size_coefficient / np.maximum(left, 1e-300), np.inf) ** (1.0 / law.size_exponent)
+    return np.asarray(dense / found.leverage)
+
+
+def _spent(found: Budget, params: Any, tokens: Any) -> Any:
+    """FLOP of a life: failed runs paid for, and repeated tokens each time that they are read."""
+    demand = found.demand_ratio * TRAINING_FLOP * found.plain_tokens
+    read = np.asarray(tokens_to_read(tokens, found.unique))
+    return params * (TRAINING_FLOP * read + demand) / found.success
+
+
+def _life(law: LossLaw, found: Budget, tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(_spent(found, _size(law, found, tokens), tokens))
+
+
+def _equal_costs(found: Budget) -> float:
+    """What the tokens are worth that cost half of what follows them; 0 where nothing does."""
+    read = found.demand_ratio / 2.0 * found.plain_tokens
+    return read if not np.isfinite(found.unique) or read <= 0 else float(effective_tokens(read, found.unique))
 
 
 def choices(
@@ -61,10 +87,13 @@ def choices(
 ) -> list[dict[str, Any]]:
     """The optimum, the plain optimum, equal costs and the stated model: size, tokens, lifetime FLOP and excess.
 
+    Sizes are active parameters, with the leverage of the budget; lifetime FLOP hold the runs that fail. `tokens` are
+    what those that are read (`tokens_read`) are worth; None where the distinct ones cannot be worth so much.
+
     Parameters
     ----------
     params, tokens : float
-        The stated model [1], [token].
+        The stated model: active parameters, and distinct tokens [1], [token].
     price : float, optional
         Dollars per 1e21 FLOP.
 
@@ -78,33 +107,33 @@ def choices(
     [0.0, 1.5, 0.01, 0.15]
     """
     positive("params", params)
-    n0, d0, q = found.plain_params, found.plain_tokens, found.demand_ratio
-    demand = q * TRAINING_FLOP * d0
-    named = [("least lifetime cost", found.best.params, found.best.tokens), ("plain optimum, nothing served", n0, d0)]
-    left = law.size_coefficient / _left(law, found, q / 2.0 * d0)
-    if q > 0 and np.isfinite(left) and left > 0:
-        named.append(("equal costs", float(left ** (1.0 / law.size_exponent)), q / 2.0 * d0))
-    named.append(("the stated model", params, tokens))
-    least = found.best.lifetime_flops
-    return [
-        {
-            "choice": name,
-            "params": n,
-            "tokens": d,
-            "over_20": round(d / n / CHINCHILLA_TOKENS_PER_PARAM, 2),
-            "flops": n * (TRAINING_FLOP * d + demand),
-            # To the rounding of the closed form: the cheapest is not dearer than itself.
-            "excess": round(abs(n * (TRAINING_FLOP * d + demand) / least - 1.0), 12),
-            "usd": None if price is None else n * (TRAINING_FLOP * d + demand) / _PRICED * price,
-        }
-        for name, n, d in named
+    bare, equal = found.plain_tokens, _equal_costs(found)
+    named = [
+        (
+            "least lifetime cost" if found.feasible else "least, were there enough tokens",
+            found.params,
+            float(found.best.tokens),
+        ),
+        ("plain optimum, nothing served", found.plain_params / found.leverage, bare),
     ]
+    size = float(_size(law, found, np.asarray(equal))) if equal > 0 else float("inf")
+    if np.isfinite(size):
+        named.append(("equal costs", size, equal))
+    named.append(("the stated model", params, tokens))
+    return [_choice(found, name, n, d, price) for name, n, d in named]
 
 
-def _left(law: LossLaw, found: Budget, tokens: float) -> float:
-    """What is left of the reducible loss for size; nan where tokens are too few."""
-    if tokens <= 0:
-        return float("nan")
-    level = found.best.loss - law.irreducible
-    rest = level - law.data_coefficient * tokens**-law.data_exponent
-    return rest if rest > 0 else float("nan")
+def _choice(found: Budget, name: str, params: float, tokens: float, price: float | None) -> dict[str, Any]:
+    flops = float(_spent(found, params, tokens))
+    known = bool(np.isfinite(flops))
+    return {
+        "choice": name,
+        "params": params,
+        "tokens": tokens,
+        "tokens_read": float(tokens_to_read(tokens, found.unique)) if known else None,
+        "over_20": round(tokens / params / CHINCHILLA_TOKENS_PER_PARAM, 2),
+        "flops": flops if known else None,
+        # To the rounding of the closed form: the cheapest is not dearer than itself.
+        "excess": round(abs(flops / found.expected_flops - 1.0), 12) if known else None,
+        "usd": flops / _PRICED * price if known and price is not None else None,
+    }

@@ -1,4 +1,4 @@
-"""What to train for the tokens one expects to serve: lifetime cost at equal loss, exact and by brute force.
+"""What to train for the tokens one expects to serve: lifetime cost at equal loss.
 
 Notation as in :mod:`headway.physics.lifetime`: ``C = N (6 D + S)`` at ``A N^-a + B D^-b = l``; ``rho = S/(6 D)``;
 ``(N0, D0)`` the plain optimum of the same loss; ``q = S/(6 D0)``.
@@ -16,8 +16,9 @@ from headway.facts.scaling_laws import LossLaw
 from headway.facts.sources import Source
 from headway.physics.arrays import Numbers, fraction, not_negative, plain, positive, together
 from headway.physics.budget import CHINCHILLA_TOKENS_PER_PARAM, TRAINING_FLOP
-from headway.physics.lifetime import TrainingOptimum, optimal_size
-from headway.training.life import REPETITION_DECAY, life_flops
+from headway.physics.lifetime import TrainingOptimum, demand_flop_per_param, optimal_size
+from headway.training.life import REPETITION_DECAY, effective_tokens, life_flops
+from headway.training.repetition import brute_force, tokens_to_read
 
 _REPETITION: Final = Source("Muennighoff et al., arXiv 2305.16264: R_D* 15.3878", "2026-11-23", "reported")
 
@@ -189,43 +190,6 @@ def best_relative_cost(law: LossLaw, demand_ratio: ArrayLike) -> Numbers:
     return plain(_relative_cost(a, b, tokens, q))
 
 
-def brute_force(law: LossLaw, level: float, demand: float, points: int = 20_001) -> tuple[float, float, float]:
-    """``(N, D, C)`` of least lifetime cost by search over ``D`` alone, zooming in: the check of the closed form.
-
-    Examples
-    --------
-    >>> from headway.facts.scaling_laws import loss_law
-    >>> law = loss_law("epoch-2024")
-    >>> n, d, _ = brute_force(law, 0.1, 0.0)
-    >>> round(
-    ...     law.size_exponent
-    ...     * law.size_coefficient
-    ...     * n**-law.size_exponent
-    ...     / (law.data_exponent * law.data_coefficient * d**-law.data_exponent),
-    ...     6,
-    ... )
-    1.0
-    """
-    positive("level", level)
-    low = np.log(law.data_coefficient / level) / law.data_exponent
-    high = low + 40.0
-    best, cost = low, np.inf
-    for _ in range(12):
-        grid = np.linspace(low, high, points)
-        left = level - law.data_coefficient * np.exp(-law.data_exponent * grid)
-        ok = left > 0
-        sizes = np.full_like(grid, np.inf)
-        sizes[ok] = (law.size_coefficient / left[ok]) ** (1.0 / law.size_exponent)
-        costs = sizes * (TRAINING_FLOP * np.exp(grid) + demand)
-        k = int(np.argmin(costs))
-        best, cost = float(grid[k]), float(costs[k])
-        width = (high - low) / (points - 1) * 4.0
-        low, high = best - width, best + width
-    d = float(np.exp(best))
-    n = (law.size_coefficient / (level - law.data_coefficient / d**law.data_exponent)) ** (1.0 / law.size_exponent)
-    return float(n), d, cost
-
-
 @dataclass(frozen=True, slots=True)
 class Budget:
     """The cheapest model for a life, beside two rules.
@@ -233,24 +197,28 @@ class Budget:
     Parameters
     ----------
     best : TrainingOptimum
+        Of the law: the size of a dense model, and what its tokens are worth; a run that fails is paid for by less
+        demand.
     plain_params, plain_tokens : float
-        ``N0``, ``D0``: same loss, nothing served [1], [token].
+        ``N0``, ``D0``: same loss, nothing served, as many distinct tokens as it takes [1], [token].
     demand_ratio, rho : float
-        ``q`` and ``S/(6 D)`` at the optimum [1].
+        ``q`` and ``S/(6 D)`` at the optimum, with the tokens that are read [1].
     overtraining_same_loss : float
         Against ``D0/N0`` [1].
     interval : tuple of float
-        95% of it [1]; nan where the law has no errors.
+        95% of it [1]; nan where the law has no errors, or distinct tokens are short.
     equalise_excess : float
         What "equal costs" loses [1]; inf where it cannot reach the loss.
     saving : float
-        Against the plain optimum [1].
+        Against the plain optimum [1]; nan where the distinct tokens cannot supply it.
     flops : tuple of (str, float)
         Pre-training, RL, inference [FLOP], at the efficiency of training.
     expected_flops : float
         Cost of one released model, failures paid for [FLOP].
     effective_tokens : float
-        After repetition [token].
+        Trained on, repeated ones counted each time [token].
+    leverage, unique, success : float
+        As given; `unique` infinite where it was not [1], [token], [1].
     feasible : bool
     reason : str
     sources : tuple of Source
@@ -268,9 +236,22 @@ class Budget:
     flops: tuple[tuple[str, float], ...]
     expected_flops: float
     effective_tokens: float
+    leverage: float
+    unique: float
+    success: float
     feasible: bool
     reason: str
     sources: tuple[Source, ...]
+
+    @property
+    def params(self) -> float:
+        """Active parameters of the cheapest model [1]."""
+        return float(self.best.params) / self.leverage
+
+    @property
+    def overtraining(self) -> float:
+        """What its tokens are worth over 20 for each active parameter [1]."""
+        return float(self.best.tokens) / self.params / CHINCHILLA_TOKENS_PER_PARAM
 
 
 def budget(
@@ -322,45 +303,82 @@ def budget(
     served = not_negative("serve", serve, "token") * chance
     sampled = not_negative("rl_tokens", rl_tokens, "token") * chance
     args = (efficiency, sampled, rl_flop_per_param_token, rl_efficiency)
-    best = optimal_size(law, served, size, reference_tokens, *args)
+    free = optimal_size(law, served, size, reference_tokens, *args)
     bare = optimal_size(law, 0.0, size, reference_tokens)
-    demand = best.demand_over_pretraining * TRAINING_FLOP * best.tokens
+    demand = float(demand_flop_per_param(served, *args))
     q = demand / (TRAINING_FLOP * bare.tokens)
-    same = best.tokens / best.params / (bare.tokens / bare.params)
     held = float(np.inf if unique is None else positive("unique", unique, "token"))
-    most = held * (1.0 + REPETITION_DECAY)
-    fits = best.tokens < most
-    need = best.tokens
-    if np.isfinite(held) and fits and best.tokens > held:
-        need = held - held * REPETITION_DECAY * float(np.log1p(-(best.tokens / held - 1.0) / REPETITION_DECAY))
-    reason = "" if fits else f"{best.tokens:.3g} tokens needed; {held:.3g} distinct ones are worth at most {most:.3g}"
-    own = best.params / worth
+    reason = _out_of_reach(law, free.loss - law.irreducible, held)
+    short = bool(free.tokens > held)
+    best = _repeating(law, free, demand, held) if short and not reason else free
+    read = float(best.tokens if reason else tokens_to_read(best.tokens, held))
     spent = life_flops(
-        own,
-        need / chance,
+        best.params / worth,
+        read / chance,
         rl_tokens,
         serve,
         rl_flop_per_param_token=rl_flop_per_param_token,
         efficiency=efficiency,
         rl_efficiency=rl_efficiency,
     )
+    rho = demand / (TRAINING_FLOP * read)
     return Budget(
         best=best,
         plain_params=bare.params,
         plain_tokens=bare.tokens,
         demand_ratio=q,
-        rho=best.demand_over_pretraining,
-        overtraining_same_loss=same,
-        interval=overtraining_interval(law, max(best.demand_over_pretraining, 1e-9)),
-        equalise_excess=float(equalise_excess(law, q)) if q > 0 else float("inf"),
-        saving=1.0 - best.params * (best.tokens + q * bare.tokens) / (bare.params * bare.tokens * (1.0 + q)),
+        rho=rho,
+        overtraining_same_loss=best.tokens / best.params / (bare.tokens / bare.params),
+        interval=(float("nan"), float("nan")) if short else overtraining_interval(law, max(rho, 1e-9)),
+        equalise_excess=_rule_excess(law, best, demand, held) if short else _free_excess(law, q),
+        saving=1.0 - float(best.lifetime_flops) / _plain_cost(bare, demand, held),
         flops=spent.parts(),
         expected_flops=float(spent.total),
-        effective_tokens=need,
-        feasible=bool(fits),
+        effective_tokens=read,
+        leverage=worth,
+        unique=held,
+        success=chance,
+        feasible=not reason,
         reason=reason,
         sources=(law.source, *((_REPETITION,) if unique is not None else ())),
     )
+
+
+def _free_excess(law: LossLaw, q: float) -> float:
+    return float(equalise_excess(law, q)) if q > 0 else float("inf")
+
+
+def _rule_excess(law: LossLaw, best: TrainingOptimum, demand: float, held: float) -> float:
+    """What the rule of equal costs loses where tokens repeat, minus one [1]."""
+    read = demand / (2.0 * TRAINING_FLOP)
+    left = best.loss - law.irreducible
+    left -= law.data_coefficient * float(effective_tokens(read, held)) ** -law.data_exponent if read > 0 else np.inf
+    if left <= 0:
+        return float("inf")
+    size = (law.size_coefficient / left) ** (1.0 / law.size_exponent)
+    return float(size * (TRAINING_FLOP * read + demand) / best.lifetime_flops - 1.0)
+
+
+def _plain_cost(bare: TrainingOptimum, demand: float, held: float) -> float:
+    """Lifetime cost of the plain optimum [FLOP]; nan where the distinct tokens cannot supply it."""
+    read = float(tokens_to_read(bare.tokens, held))
+    return float(bare.params) * (TRAINING_FLOP * read + demand) if np.isfinite(read) else float("nan")
+
+
+def _out_of_reach(law: LossLaw, level: float, held: float) -> str:
+    """Why no size reaches a loss on so many distinct tokens; empty where one does."""
+    least = (law.data_coefficient / level) ** (1.0 / law.data_exponent)
+    most = held * (1.0 + REPETITION_DECAY)
+    if least < most:
+        return ""
+    return f"more than {least:.3g} tokens needed at any size; {held:.3g} distinct ones are worth at most {most:.3g}"
+
+
+def _repeating(law: LossLaw, free: TrainingOptimum, demand: float, held: float) -> TrainingOptimum:
+    """The optimum of the loss of another where tokens repeat: fewer of them, and a larger model."""
+    n, d, cost = brute_force(law, float(free.loss) - law.irreducible, demand, unique=held)
+    rho = demand / (TRAINING_FLOP * float(tokens_to_read(d, held)))
+    return TrainingOptimum(n, d, d / n, d / n / CHINCHILLA_TOKENS_PER_PARAM, rho, cost, free.loss, law.name)
 
 
 def reference_ratio(law: LossLaw, params: float, tokens: float) -> tuple[float, float]:

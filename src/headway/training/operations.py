@@ -85,12 +85,15 @@ class RunCost:
         Wall clock with failures [s].
     chip_hours, usd, joules : float or ndarray
         [chip-h], [$], [J]; nan where no price or power is known.
+    usd_per_chip_hour : float or ndarray
+        The price taken [$/h]; nan where none is known.
     """
 
     seconds: Numbers
     chip_hours: Numbers
     usd: Numbers
     joules: Numbers
+    usd_per_chip_hour: Numbers
 
 
 def run_cost(
@@ -131,4 +134,4 @@ def run_cost(
     hours = seconds * n / _HOUR
     known = price if price is not None else (system.tariff().usd_per_chip_hour if system.tariffs else float("nan"))
     power = system.power or system.chip.power or float("nan")
-    return RunCost(*together(seconds, hours, hours * known, plain(hours * _HOUR * power)))
+    return RunCost(*together(seconds, hours, hours * known, plain(hours * _HOUR * power), known))

@@ -20,7 +20,7 @@ from headway.facts.training_constants import constants_for
 from headway.physics.layout import Layout, divides
 from headway.training.memory import POLICIES
 from headway.training.recipe import Recipe
-from headway.training.schedules import SCHEDULES
+from headway.training.schedules import CONDITIONS, SCHEDULES
 from headway.training.step import TrainStep, estimate
 
 #: Embedding and head may each take the place of a layer: 405B on 16 stages of 8 chunks holds 126 layers
@@ -66,6 +66,8 @@ class TrainSearch:
     reason : str
         Why none fits; empty where one does.
     sources : tuple of Source
+    left_out : tuple of str
+        Schedules that run no layout asked for, and why.
     """
 
     plans: tuple[TrainPlan, ...]
@@ -74,6 +76,7 @@ class TrainSearch:
     step_seconds: NDArray[np.float64]
     reason: str
     sources: tuple[Source, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def _divisors(number: int, most: int) -> NDArray[np.int64]:
@@ -163,7 +166,7 @@ def plan_training(
     Raises
     ------
     RangeError, UnknownNameError
-        If a size is absurd, a name unknown, or no layout divides.
+        If a size is absurd, a name unknown, or no schedule runs a layout that divides.
 
     Examples
     --------
@@ -178,16 +181,15 @@ def plan_training(
     found: list[tuple[float, Layout, Recipe, int]] = []
     total, times, nearest = 0, [], (np.inf, "")
     fitted = constants_for(system.chip.generation)
+    refused: dict[str, RangeError | LayoutError] = {}
     for schedule in schedules:
         layout, micro, chunks, zero = candidates(model, system, gpus, batch, (schedule,))
-        if not np.size(layout.tp):
-            raise RangeError("gpus", gpus, f"a number of chips that divides {batch:,} sequences and the model")
         mine = np.ones(np.shape(layout.tp), dtype=bool)
         for name, ranks in asked.items():
             mine &= np.asarray(getattr(layout, name)) == ranks
         if not np.any(mine):
-            wanted = " ".join(f"{name.upper()}{ranks}" for name, ranks in asked.items())
-            raise LayoutError("layout", wanted, f"ranks that divide {gpus:,} chips, {batch:,} sequences and the model")
+            refused[schedule] = _nothing_divides(schedule, gpus, batch, asked if np.size(layout.tp) else {})
+            continue
         for policy in policies:
             recipe = Recipe(schedule, chunks, micro, policy, zero, precision, reserve=reserve)
             step = estimate(model, system, layout, batch, context, recipe, fitted)
@@ -202,11 +204,26 @@ def plan_training(
                 where = np.flatnonzero(good & mine)
                 order = where[np.argsort(np.asarray(step.seconds)[where], kind="stable")]
                 found += [_candidate(step, layout, recipe, int(k)) for k in order[: 40 * count]]
+    if len(refused) == len(set(schedules)):
+        raise next(iter(refused.values()))
     reason = "" if found else f"nothing fits; nearest {nearest[1]} > {system.chip.hbm_bytes / 1e9:.4g} GB"
     plans = _distinct(model, system, batch, context, sorted(found, key=lambda f: f[0]), count)
     sorted_times = np.sort(np.concatenate(times)) if times else np.zeros(0)
     sources = model.sources + ((fitted.source,) if fitted.source else ())
-    return TrainSearch(plans, total, int(sorted_times.size), sorted_times, reason, sources)
+    left_out = tuple(
+        f"{name} runs no such layout: it needs {CONDITIONS.get(name, why.expected)}" for name, why in refused.items()
+    )
+    return TrainSearch(plans, total, int(sorted_times.size), sorted_times, reason, sources, left_out)
+
+
+def _nothing_divides(schedule: str, gpus: int, batch: int, asked: Mapping[str, int]) -> RangeError | LayoutError:
+    """Why a schedule runs no layout: what has to divide, and its own condition."""
+    own = f"; {schedule} needs {CONDITIONS[schedule]}" if schedule in CONDITIONS else ""
+    if not asked:
+        return RangeError("gpus", gpus, f"a number of chips that divides {batch:,} sequences and the model{own}")
+    wanted = " ".join(f"{name.upper()}{ranks}" for name, ranks in asked.items())
+    divides = f"ranks that divide {gpus:,} chips, {batch:,} sequences and the model"
+    return LayoutError("layout", wanted, divides + own)
 
 
 def _check(

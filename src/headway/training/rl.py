@@ -7,7 +7,7 @@ weights. Cost and efficiency follow from the steps of decode and training; nothi
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,15 @@ from headway.facts.sources import Source
 from headway.physics.layout import Layout
 from headway.physics.memory import largest_batch
 from headway.physics.step import decode_step, prefill_step
+from headway.training.memory import TrainMemory
 from headway.training.recipe import Recipe
 from headway.training.step import TrainStep, train_estimate
 
 _SEED = 20260429
+# No answer is that long, and every clock counts so far.
+_UNCAPPED = 10**15
+# A mean that the cap lowers by less is not worth a word.
+_SAME_MEAN = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,8 @@ class RLRun:
         What sets the round.
     why : tuple of str
         What the coefficient and the efficiency rest on, and whether they fall where the lecture puts them.
+    memory : TrainMemory
+        Of the trainer's fullest chip.
     sources : tuple of Source
     """
 
@@ -134,7 +141,18 @@ class RLRun:
     idle: tuple[tuple[str, float], ...]
     binding: str
     why: tuple[str, ...]
+    memory: TrainMemory
     sources: tuple[Source, ...]
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the trainer fits in its chips; its times mean nothing where it does not."""
+        return bool(self.memory.fits)
+
+    @property
+    def reason(self) -> str:
+        """Why the trainer does not fit; empty where it does."""
+        return "" if self.feasible else f"the trainer does not fit: {self.memory.reason()}"
 
 
 def answer_lengths(plan: Rollouts, count: int) -> NDArray[np.int64]:
@@ -255,15 +273,17 @@ def rl_run(
         Of the trainer; all rollouts of a round are one optimiser step.
     plan : Rollouts, optional
     recipe : Recipe, optional
+        Of the trainer; activations are computed again where not given.
 
     Returns
     -------
     RLRun
+        Infeasible, with the reason, where the trainer does not fit in memory.
 
     Raises
     ------
     RangeError, LayoutError
-        If a size is absurd, a layout does not divide, or colocated pools differ in chips.
+        If a size is absurd, a layout does not divide, not one rollout fits, or colocated pools differ in chips.
 
     References
     ----------
@@ -289,9 +309,8 @@ def rl_run(
     rollout = sampled.busy_seconds + tail
     tokens = replicas * sampled.tokens
     trained = round(kept * tokens)
-    train, step = _train_seconds(
-        model, system, train_layout, recipe or Recipe(recompute="full"), asked, replicas, trained
-    )
+    using = recipe or Recipe(recompute="full")
+    train, step = _train_seconds(model, system, train_layout, using, asked.prompt, sampled, trained)
     sync = weight_sync(model, system, chips, trainers, asked.colocated)
     serial = asked.colocated or asked.staleness == 0
     period = (rollout + train if serial else max(rollout, train)) + sync
@@ -320,24 +339,35 @@ def rl_run(
         own,
         idle,
         max(parts, key=lambda name: parts[name]),
-        _why(coefficient, efficiency, own, kept, sampled),
+        (*_why(coefficient, efficiency, own, kept, sampled), *_capped(asked, sampled)),
+        step.memory,
         step.sources,
     )
 
 
 def _train_seconds(
-    model: Model, system: System, layout: Layout, recipe: Recipe, plan: Rollouts, replicas: int, trained: int
+    model: Model, system: System, layout: Layout, recipe: Recipe, prompt: int, sampled: SampledRound, trained: int
 ) -> tuple[float, TrainStep]:
     """One optimiser step over the kept tokens, packed to the mean length; and the step that gives the rate."""
-    context = plan.prompt + int(plan.mean)
+    # The mean of what was sampled: a cap on answers makes it shorter than the one asked for.
+    mean = sampled.tokens / sampled.rollouts
     each = int(layout.dp) * int(np.max(recipe.micro_batch))
-    batch = max(round(trained / plan.mean / each), int(layout.pp), 1) * each
-    step = train_estimate(model, system, layout, batch, context, recipe)
+    batch = max(round(trained / mean / each), int(layout.pp), 1) * each
+    step = train_estimate(model, system, layout, batch, prompt + round(mean), recipe)
     if trained == 0:
         return 0.0, step
     # Prompts are read but not trained on: they cost as much.
-    read = trained * (1.0 + plan.prompt / plan.mean)
+    read = trained * (1.0 + prompt / mean)
     return float(step.seconds) * read / float(step.tokens), step
+
+
+def _capped(plan: Rollouts, sampled: SampledRound) -> tuple[str, ...]:
+    """What the cap does to the mean answer, where it does anything."""
+    free = float(np.mean(answer_lengths(replace(plan, most=_UNCAPPED), sampled.rollouts)))
+    mean = sampled.tokens / sampled.rollouts
+    if mean >= _SAME_MEAN * free:
+        return ()
+    return (f"the cap of {plan.most:,} tokens lowers the mean answer from {free:,.0f} to {mean:,.0f} tokens",)
 
 
 def _why(coefficient: float, efficiency: float, own: float, kept: float, sampled: SampledRound) -> tuple[str, ...]:

@@ -29,6 +29,14 @@ SCHEDULES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Schedules by name, each with its source."""
 
+CONDITIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "zero-bubble": "at least as many micro-batches as stages",
+        "dualpipe": "an even number of stages, and an even number of micro-batches that is at least twice as large",
+    }
+)
+"""What a schedule asks of stages and micro-batches beyond a layout that divides; none where it is not named."""
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleCost:
