@@ -35,7 +35,7 @@ STATEMENTS: Final = (
     Statement("no-account-below-zero", "no account but cash was below zero at any instant", "micros"),
     Statement("settles-once", "each offer was held once at most, and resolved once at most", "1"),
     Statement("price-moves-whole", "posting or voiding a hold moves its whole price", "micros"),
-    Statement("within-mandate", "spending kept within its mandate at every instant", "micros"),
+    Statement("within-mandate", "spending kept within a mandate of the agent's own user at every instant", "micros"),
     Statement("held-equals-holds", "held accounts equalled the open holds at every instant", "micros"),
     Statement("fees-equal-deals", "the fees account holds the fees of the deals", "micros"),
     Statement("compute-equals-bills", "the compute account holds what the bills charge", "micros"),

@@ -284,7 +284,9 @@ def open_rails(
     >>> alice = key_pair(seed=b"alice")
     >>> with open_rails(memory_store(), fee_bps=200) as rails:
     ...     operator = rails.operator_session()
-    ...     opened = rails.submit(operator, OpenAccount("k1", "alice", "consumer", alice.public, "ed25519"), at_us=0)
+    ...     opened = rails.submit(
+    ...         operator, OpenAccount("k1", "alice", "consumer", alice.public, "ed25519", None), at_us=0
+    ...     )
     ...     session = rails.session("alice", alice.sign(rails.challenge("alice")))
     >>> opened.ok, session.agent_id
     (True, 'alice')

@@ -149,10 +149,11 @@ def _record(
     }
 
 
-LIMITS = {"mandate_id": "m", "per_deal": 10, "total": 15, "not_before_us": 0, "not_after_us": 9}
+USERS = {"u": ("user", None), "v": ("user", None), "x": ("consumer", "u")}
+LIMITS = {"user": "u", "agent": "x", "per_deal": 10, "total": 15, "not_before_us": 0, "not_after_us": 9}
 OPEN = (
     _record(1, "deposit", {}, [("cash:USD:operator", "wallet:USD:a", 100)]),
-    _record(2, "sign_mandate", {"mandate": LIMITS}),
+    _record(2, "sign_mandate", {"mandate": LIMITS | {"mandate_id": "m"}}),
     _record(3, "make_offer", {"offer_id": "o", "total": 10, "currency": "USD"}),
     _record(4, "accept_offer", {"offer_id": "o", "mandate_id": "m"}, [("wallet:USD:a", "held:USD:a", 10)]),
 )
@@ -177,6 +178,11 @@ BROKEN = {
         _record(5, "make_offer", {"offer_id": "p", "total": 1, "currency": "USD"}),
         _record(6, "revoke_mandate", {"mandate_id": "m"}),
         _record(7, "accept_offer", {"offer_id": "p", "mandate_id": "m"}, [("wallet:USD:a", "held:USD:a", 1)]),
+    ),
+    "within-mandate of another user": (
+        _record(5, "sign_mandate", {"mandate": LIMITS | {"mandate_id": "n", "user": "v"}}),
+        _record(6, "make_offer", {"offer_id": "p", "total": 1, "currency": "USD"}),
+        _record(7, "accept_offer", {"offer_id": "p", "mandate_id": "n"}, [("wallet:USD:a", "held:USD:a", 1)]),
     ),
     "held-equals-holds": (_record(5, "withdraw", {}, [("held:USD:a", "cash:USD:operator", 1)]),),
     "compute-equals-bills": (
@@ -205,7 +211,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_invariant_can_fail(name: str) -> None:
-    walk = Walk()
+    walk = Walk(users=dict(USERS))
     for record in OPEN:
         walk.see(record)
     assert not walk.worst
