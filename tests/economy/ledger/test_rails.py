@@ -106,6 +106,45 @@ def test_a_refund_takes_other_takings_when_these_are_spent(world) -> None:
     assert world.rails.balance("ann", "USD") == START - TOTAL
 
 
+@pytest.mark.parametrize("ticked", [True, False])
+def test_deadlines_do_not_wait_for_the_operator(world, ticked: bool) -> None:
+    """A delivery that nobody contested counts as settled at its deadline, whenever the operator lets time pass."""
+    rules = world.rails.state.rules
+    world.give("m1")
+    for offer_id in ("in time", "too late", "ours"):
+        world.deal(offer_id.replace(" ", "-"), "m1", until="delivered")
+    deadline = world.now + rules.confirm_timeout_us
+    if ticked:
+        world.tick(deadline + 1)
+    world.now = deadline + 1
+    assert world.refuse("shop", CancelDeal, "ours") == "ALREADY_SETTLED"
+    world.now = deadline + rules.dispute_window_us
+    world.do("ann", OpenDispute, "in-time", "broken")
+    world.now += 1
+    assert world.refuse("ann", OpenDispute, "too-late", "broken") == "DISPUTE_TOO_LATE"
+    world.do("operator", Resolve, "in-time", TOTAL, "it was")
+    world.tick(world.now + 10 * rules.dispute_window_us)
+    assert world.rails.deal("too-late").settled_us == deadline
+    assert world.rails.deal("ours").settled_us == deadline
+    assert world.rails.balance("ann", "USD") == 1_000_000 - 2 * TOTAL
+    assert world.rails.balance("shop", "USD", "merchant") == 2 * (TOTAL - FEE)
+
+
+def test_a_refund_takes_all_that_the_seller_has(world) -> None:
+    world.give("m1")
+    world.deal("o1", "m1")
+    world.do("operator", BillCompute, "shop", TOTAL - FEE - 9_000, 1, 0, 0, 0)
+    world.do("operator", Deposit, "shop", 20_000, "USD")
+    world.do("ann", OpenDispute, "o1", "broken")
+    assert world.rails.deal("o1").frozen == 29_000
+    assert world.rails.balance("shop", "USD") == 0
+    assert world.refuse("operator", Resolve, "o1", TOTAL, "more than it has") == "INSUFFICIENT_FUNDS"
+    world.do("operator", Deposit, "shop", 20_000, "USD")
+    world.do("operator", Resolve, "o1", TOTAL, "it was")
+    assert world.rails.balance("ann", "USD") == 1_000_000
+    assert world.rails.balance("shop", "USD") == 0
+
+
 def test_disputes_have_a_window(world) -> None:
     world.give("m1")
     world.deal("o1", "m1")
