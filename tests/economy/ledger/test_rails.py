@@ -23,6 +23,7 @@ from headway.economy.commands import (
     WithdrawOffer,
 )
 from headway.economy.keys import key_pair
+from headway.economy.postgres_store import postgres_store
 from headway.economy.rails import RailsClosedError
 from headway.economy.replay import replay
 from headway.economy.store import StoreBusyError
@@ -104,6 +105,23 @@ def test_a_refund_takes_other_takings_when_these_are_spent(world) -> None:
     world.deal("o2", "m1")
     world.do("operator", Resolve, "o1", TOTAL, "all")
     assert world.rails.balance("ann", "USD") == START - TOTAL
+
+
+@pytest.mark.parametrize(
+    ("rest", "name"),
+    [
+        ("db/market", "db/market"),
+        ("me:secret@db:5432/market?sslmode=require", "db:5432/market"),
+        ("me:se/cret@db/market", "db/market"),
+        ("me:se?cret@db/market", "db/market"),
+        ("me:se@cret@db/market", "db/market"),
+        ("me:se/cr?secret@db/market", "..."),
+        ("db/market?user=me&password=secret", "db/market"),
+        ("db/market?user=me&password=se@secret", "..."),
+    ],
+)
+def test_no_name_of_a_store_holds_a_password(rest: str, name: str) -> None:
+    assert postgres_store(f"postgresql://{rest}").name == f"postgresql://{name}"
 
 
 @pytest.mark.parametrize("ticked", [True, False])
