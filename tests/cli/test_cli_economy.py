@@ -88,6 +88,16 @@ def test_a_sweep_in_units() -> None:
     assert "results that a search shows" in text.out
 
 
+def test_a_sweep_of_fees_says_who_has_the_money() -> None:
+    rows = invoke("economy", "sweep", "fee", "0,2%,10%", *SMALL, "--seeds", "1", "--json").json()["rows"]
+    assert [row["value"] for row in rows] == [0.0, 0.02, 0.1]
+    assert [row["fees"] == 0 for row in rows] == [True, False, False]
+    for row in rows:
+        assert row["fees"] + row["takings"] == pytest.approx(rows[0]["takings"])
+        assert row["fees"] == pytest.approx(row["value"] * rows[0]["takings"], rel=1e-4)
+    assert "takings" in invoke("economy", "sweep", "fee", "2%", *SMALL, "--seeds", "1").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
