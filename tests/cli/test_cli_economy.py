@@ -108,7 +108,7 @@ def test_a_sweep_of_fees_says_who_has_the_money() -> None:
         (("run", "--fee", "2"), "--fee"),
         (("run", "--rack", "llama-3.1-8b"), "--on SYSTEM"),
         (("run", "--on", "hgx-h200"), "--rack MODEL"),
-        (("run", *SMALL, "--currency", "EURO"), "currency"),
+        (("run", *SMALL, "--currency", "EURO"), "currency: 'EURO'"),
         (("run", *SMALL, "--store", "x.db", "--shards", "2"), "log of its own"),
         (("sweep", "widht", "1"), "did you mean width"),
         (("sweep", "gate", "10"), "unit is missing"),

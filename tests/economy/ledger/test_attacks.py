@@ -102,6 +102,20 @@ def test_a_forged_login(world) -> None:
     assert world.rails.hosted_session("nobody") is Refusal.UNKNOWN_AGENT
 
 
+def test_nobody_voids_the_login_of_another(world) -> None:
+    rails, ann, ben = world.rails, world.keys["ann"], world.keys["ben"]
+    challenge = rails.challenge("ann")
+    assert rails.challenge("ann") == challenge
+    for signature in (None, "x", b"", bytearray(64), ben.sign(challenge)):
+        assert rails.session("ann", signature) is Refusal.BAD_SIGNATURE
+    assert rails.session("ann", ann.sign(challenge)).agent_id == "ann"
+    assert rails.challenge("ann") != challenge
+    kept = len(rails._challenges)
+    for number in range(100):
+        rails.challenge(f"nobody-{number}")
+    assert len(rails._challenges) == kept
+
+
 def test_an_offer_forged_in_a_business_name(world) -> None:
     fields = ("shop-list", "ann", ITEMS, TOTAL, "USD", LATER)
     assert world.refuse("mart", MakeOffer, "o1", *fields) == "FORGED_OFFER"
