@@ -55,10 +55,10 @@ Step = tuple[Session, Command]
 def world(rails: Rails) -> dict[str, Session]:
     """Five hundred buyers with money and a mandate, five hundred sellers with a listing."""
     operator, key = rails.operator_session(), key_pair(seed=b"user")
-    steps: list[Step] = [(operator, OpenAccount("user", "user", "user", key.public, "ed25519"))]
+    steps: list[Step] = [(operator, OpenAccount("user", "user", "user", key.public, "ed25519", None))]
     for n in range(AGENTS):
-        steps.append((operator, OpenAccount(f"c{n}", f"c{n}", "consumer", key.public, "ed25519")))
-        steps.append((operator, OpenAccount(f"b{n}", f"b{n}", "business", key.public, "ed25519")))
+        steps.append((operator, OpenAccount(f"c{n}", f"c{n}", "consumer", key.public, "ed25519", "user")))
+        steps.append((operator, OpenAccount(f"b{n}", f"b{n}", "business", key.public, "ed25519", None)))
         steps.append((operator, Deposit(f"d{n}", f"c{n}", 10**12, "USD")))
     rails.submit_many(steps, at_us=0)
     sessions = {name: rails.hosted_session(name) for n in range(AGENTS) for name in (f"c{n}", f"b{n}")}

@@ -50,7 +50,9 @@ def steps() -> list[tuple[str, Command, int]]:
         told.append((sender, command, NOON + day * DAY))
 
     for name, key in keys.items():
-        tell("operator", OpenAccount(f"open-{name}", name, roles.get(name, "consumer"), key.public, key.algorithm))
+        role = roles.get(name, "consumer")
+        user = "user" if role == "consumer" else None
+        tell("operator", OpenAccount(f"open-{name}", name, role, key.public, key.algorithm, user))
     for name in ("ann", "ben"):
         tell("operator", Deposit(f"fund-{name}", name, micros("40", "USD"), "USD"))
         mandate = Mandate(

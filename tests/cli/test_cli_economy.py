@@ -88,6 +88,16 @@ def test_a_sweep_in_units() -> None:
     assert "results that a search shows" in text.out
 
 
+def test_a_sweep_of_fees_says_who_has_the_money() -> None:
+    rows = invoke("economy", "sweep", "fee", "0,2%,10%", *SMALL, "--seeds", "1", "--json").json()["rows"]
+    assert [row["value"] for row in rows] == [0.0, 0.02, 0.1]
+    assert [row["fees"] == 0 for row in rows] == [True, False, False]
+    for row in rows:
+        assert row["fees"] + row["takings"] == pytest.approx(rows[0]["takings"])
+        assert row["fees"] == pytest.approx(row["value"] * rows[0]["takings"], rel=1e-4)
+    assert "takings" in invoke("economy", "sweep", "fee", "2%", *SMALL, "--seeds", "1").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -98,7 +108,7 @@ def test_a_sweep_in_units() -> None:
         (("run", "--fee", "2"), "--fee"),
         (("run", "--rack", "llama-3.1-8b"), "--on SYSTEM"),
         (("run", "--on", "hgx-h200"), "--rack MODEL"),
-        (("run", *SMALL, "--currency", "EURO"), "currency"),
+        (("run", *SMALL, "--currency", "EURO"), "currency: 'EURO'"),
         (("run", *SMALL, "--store", "x.db", "--shards", "2"), "log of its own"),
         (("sweep", "widht", "1"), "did you mean width"),
         (("sweep", "gate", "10"), "unit is missing"),

@@ -107,6 +107,13 @@ def test_the_same_seed_turns_the_same_agents(market: Population) -> None:
     one, two, other = (stage(market, Attack("injection", 0.2), seed=s) for s in (1, 1, 2))
     assert one.sellers == two.sellers != other.sellers
     assert len(stage(market, Attack("sybil", 0.05, copies=4)).population.businesses) == 30 + 2 * 4
+    for kind in ATTACKS:
+        honest = stage(market, Attack(kind, 0.0))
+        assert not honest.sellers | honest.buyers
+        assert (len(honest.population.consumers), len(honest.population.businesses)) == (
+            len(market.consumers),
+            len(market.businesses),
+        )
     washed = stage(market, Attack("wash-trade", 0.05, copies=4))
     assert len(washed.buyers) == len(washed.population.consumers) - 40 > 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from tests.economy.stub_model import (
     USAGE,
     Behaviour,
+    Handler,
     completion,
     fails,
     floods,
@@ -62,6 +64,42 @@ def test_a_good_answer_is_data_with_its_tokens() -> None:
     body = seen[0]["body"]
     assert body["messages"] == list(HELLO)  # type: ignore[index]
     assert body["response_format"]["json_schema"]["schema"] == json_schema(SHAPE)  # type: ignore[index]
+
+
+def refuses(field: str) -> Behaviour:
+    """What models that reason say of a field that they do not take."""
+
+    def behave(handler: Handler, body: dict[str, Any]) -> None:
+        if field not in body:
+            return says(GOOD)(handler, body)
+        error = {"message": f"Unsupported parameter: '{field}'.\nSee the guide.", "param": field}
+        return handler.send(400, json.dumps({"error": error}).encode())
+
+    return behave
+
+
+def test_a_request_is_sent_again_without_what_the_endpoint_does_not_take() -> None:
+    said, seen = asked(refuses("max_tokens"), refuses("temperature"), says(GOOD), retries=0, most_output=70)
+    assert said.data == GOOD
+    assert said.attempts == 3
+    assert said.tokens.calls == 1.0
+    last = seen[2]["body"]
+    assert last["max_completion_tokens"] == 70  # type: ignore[index]
+    assert not {"max_tokens", "temperature"} & set(last)  # type: ignore[call-overload]
+
+
+def test_a_field_that_is_refused_for_ever_ends() -> None:
+    body = json.dumps({"error": {"message": "no", "param": "temperature"}}).encode()
+    said, seen = asked(fails(400, body), retries=3)
+    assert reason_of(said) is Unusable.HTTP_STATUS
+    assert len(seen) == 2
+
+
+def test_an_error_says_what_the_endpoint_said_and_not_the_key() -> None:
+    body = json.dumps({"error": {"message": "Incorrect API key: secret-key.\nLong story."}}).encode()
+    said, _ = asked(fails(401, body))
+    assert reason_of(said) is Unusable.HTTP_STATUS
+    assert str(said.problem).endswith(": 401, Incorrect API key: ....")
 
 
 @pytest.mark.parametrize("asks_for", ["json_schema", "json_object", "text"])

@@ -248,7 +248,9 @@ class Market:
         self.keys: dict[str, KeyPair] = {n: key_pair(seed=n.encode()) for n in ("user", "b1", "s1", "thief")}
         roles = {"user": "user", "b1": "consumer", "s1": "business", "thief": "business"}
         for name, key in self.keys.items():
-            assert self.send(self.operator, OpenAccount(f"open-{name}", name, roles[name], key.public, "ed25519")).ok
+            user = "user" if name == "b1" else None
+            command = OpenAccount(f"open-{name}", name, roles[name], key.public, "ed25519", user)
+            assert self.send(self.operator, command).ok
         assert self.send(self.operator, Deposit("d1", "b1", 100 * USD, "USD")).ok
         self.sessions = {name: self.session(name) for name in ("b1", "s1", "thief")}
         for seller, listing in (("s1", "l1"), ("thief", "l2")):

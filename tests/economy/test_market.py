@@ -166,6 +166,14 @@ def test_bargaining_and_auctions_lower_prices(small: Population) -> None:
     assert price("sealed-bid", "optimal", "negotiator") < 1.0
 
 
+@pytest.mark.parametrize("sellers", ["posted", "learning"])
+def test_an_auction_never_pays_more_than_the_winner_posted(small: Population, sellers: str) -> None:
+    for rule in ("second-price", "ascending"):
+        deals = audited(small, Rules(rule), policies("optimal", sellers), seed=1).deals
+        assert len(deals)
+        assert (deals.paid <= deals.posted).all()
+
+
 def test_learning_sellers_move_their_prices() -> None:
     market = generate_population(400, 12, seed=2)
     found = simulate(market, Rules(), policies("optimal", "learning"))

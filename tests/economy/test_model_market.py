@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from headway.economy.datasets import read_population
 from headway.economy.generated import generate_population
 from headway.economy.model_market import Errands, buy_with_model
 from headway.economy.population import Population
+from headway.economy.scale import deal_price
+from headway.economy.tokens import DecisionTokens
 from headway.economy.welfare import matches
 from headway.facts.errors import RangeError
 
@@ -93,6 +96,38 @@ def test_a_counter_offer_is_answered_with_the_posted_price(town: Population) -> 
     assert not found.purchases[0].refused
 
 
+def test_a_model_is_told_what_came_of_its_last_answer(town: Population) -> None:
+    """A model that asks the first listing over and over learns that this leads nowhere, and whom it asked."""
+    told: list[dict[str, Any]] = []
+
+    def repeats(handler: Handler, body: dict[str, Any]) -> None:
+        seen = json.loads(body["messages"][1]["content"])
+        told.append(seen)
+        wanted = set(seen["wanted"])
+        lacks = [one for one in seen["market"]["listings"] if not wanted <= {i["name"] for i in one["items"]}]
+        if len(told) == 3:
+            return says(BUYS | {"offer_id": "o-not-shown"})(handler, body)
+        return says(BUYS | {"action": "ask", "offer_id": None, "listing_ids": [lacks[0]["listing_id"]]})(handler, body)
+
+    shopping(town, repeats, consumers=1, width=40, turns=4)
+    first, second, third, fourth = told
+    assert (first["asked"], first["declined"], first["last"]) == ([], [], "")
+    assert len(second["asked"]) == 1
+    assert second["declined"] == second["asked"] == fourth["asked"]
+    assert second["last"] == "asked 1, 0 made an offer"
+    assert third["last"] == "not done: all of these were asked"
+    assert fourth["last"].startswith("not done: the answer names something that the agent was not shown")
+
+
+@pytest.mark.filterwarnings("error")
+def test_tokens_that_nobody_counted_have_no_price() -> None:
+    found = deal_price("gpt-5", DecisionTokens(0, 0, 0))
+    assert (found.usd, math.isnan(found.input_share)) == (0.0, True)
+    arguments = ("--model", "stub", "--consumers", "1", "--prices", "gpt-5")
+    away = invoke("economy", "agent", "--url", "http://127.0.0.1:9/v1", *arguments)
+    assert "no tokens counted" in away.out
+
+
 def test_errands_end_in_a_word(town: Population) -> None:
     stopped = shopping(town, says(BUYS | {"action": "stop"}), consumers=1).purchases[0]
     assert (stopped.ended, stopped.paid, stopped.turns) == ("stopped", 0.0, 1)
@@ -100,7 +135,7 @@ def test_errands_end_in_a_word(town: Population) -> None:
     assert (lost.ended, lost.turns) == ("out of turns", 3)
     assert lost.refused == ("NOT_JSON",) * 3
     down = shopping(town, fails(500), consumers=1).purchases[0]
-    assert down.ended == "the endpoint answered with an error status"
+    assert down.ended.startswith("the endpoint answered with an error status: 5")
     assert down.turns == 1
 
 

@@ -109,6 +109,24 @@ def test_sealed_bids(bids: list[int]) -> None:
     assert second.price == sorted(bids)[min(1, len(bids) - 1)]
 
 
+POSTED = st.lists(st.tuples(st.integers(1, 10**6), st.floats(0.1, 1)), min_size=1, max_size=6)
+
+
+@given(POSTED, st.data())
+def test_the_true_cost_is_the_best_bid_at_the_second_price(rows: list[tuple[int, float]], data: st.DataObject) -> None:
+    """Whoever bids another amount, up to what it posted, gains nothing; and nobody is paid more than anyone posted."""
+    tops = [top for top, _ in rows]
+    costs = [max(int(top * share), 1) for top, share in rows]
+    who = data.draw(st.integers(0, len(rows) - 1))
+    lie = data.draw(st.integers(1, tops[who]))
+    gains = []
+    for bid in (costs[who], lie):
+        award = sealed_bid([*costs[:who], bid, *costs[who + 1 :]], second=True, top=min(tops))
+        assert award.price <= min(tops)
+        gains.append(award.price - costs[who] if award.winner == who else 0)
+    assert gains[0] >= max(gains[1], 0)
+
+
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.floats(0.1, 1)), min_size=2, max_size=8), st.integers(1, 1000))
 def test_the_open_auction_ends_within_a_step_of_the_second_price(rows: list[tuple[int, float]], step: int) -> None:
     tops = [top for top, _ in rows]

@@ -11,13 +11,14 @@ import click
 
 from headway.cli._economy import dimension_of, money
 from headway.cli._output import output_options
-from headway.cli._params import CONFIG, TIME, choice, integer
+from headway.cli._params import CONFIG, TIME, choice, integer, quantity
 from headway.cli._report import Cell, Column, Quantity, Report, Table, Toned, facts_table
 
 if TYPE_CHECKING:
     from headway.economy.model_market import Errands, Purchase
     from headway.economy.population import Population
 
+COUNT: Final = quantity("count", "number")
 ASKS_FOR: Final = ("json_schema", "json_object", "text")
 
 
@@ -42,6 +43,14 @@ def _priced() -> tuple[str, ...]:
 @click.option("--turns", type=integer(1, 100), default="6", show_default=True, help="Decisions for one errand.")
 @click.option("--agents", type=integer(1, 64), default="1", show_default=True, help="Models that decide at once.")
 @click.option("--limit", type=TIME, default="60s", show_default=True, help="Time for one decision.")
+@click.option(
+    "--most-output",
+    type=integer(1, 1_000_000),
+    default="800",
+    show_default=True,
+    help="Tokens of an answer, thoughts too.",
+)
+@click.option("--temperature", type=COUNT, default="0", show_default=True, help="Left out where a model takes none.")
 @click.option("--stream", is_flag=True, help="Ask for streamed answers.")
 @click.option("--asks-for", type=choice("form", _asks), default="json_schema", show_default=True)
 @click.option("--prices", type=choice("model", _priced), help="Bill its tokens at this model's list price.")
@@ -58,6 +67,8 @@ def agent(
     turns: int,
     agents: int,
     limit: float,
+    most_output: int,
+    temperature: float,
     stream: bool,
     asks_for: Any,
     prices: str | None,
@@ -74,7 +85,16 @@ def agent(
     from headway.economy.model_market import buy_with_model
 
     population = _population(folder, consumers, businesses, seed)
-    endpoint = Endpoint(url, model, _key(key_from), limit_s=limit, stream=stream, asks_for=asks_for)
+    endpoint = Endpoint(
+        url,
+        model,
+        _key(key_from),
+        limit_s=limit,
+        most_output=most_output,
+        stream=stream,
+        asks_for=asks_for,
+        temperature=temperature,
+    )
     found = buy_with_model(
         population,
         endpoint,
@@ -136,7 +156,9 @@ def _facts(found: Errands, prices: str | None) -> Table:
     if prices is not None:
         from headway.economy.scale import deal_price
 
-        rows.append((f"tokens at {prices}'s list price", Quantity(deal_price(prices, tokens).usd, "dollars")))
+        usd = Quantity(deal_price(prices, tokens).usd, "dollars")
+        said: Cell = usd if tokens.input or tokens.output else "no tokens counted"
+        rows.append((f"tokens at {prices}'s list price", said))
     return facts_table("errands", rows)
 
 

@@ -53,6 +53,8 @@ _NAMES: Final[MappingProxyType[str, Callable[[], tuple[str, ...]]]] = MappingPro
 
 _AMOUNTS: Final = frozenset(
     {
+        "fees",
+        "takings",
         "welfare",
         "welfare_error",
         "welfare_before",
@@ -111,18 +113,20 @@ def _beside(asked: Market, population: Population) -> dict[str, Beside]:
     return {row.policy: row for row in beside_published(population, seed=asked.seed)}
 
 
-def outcome_columns(name: str, *, paid: bool, swept: str = "") -> tuple[Column, ...]:
-    """Columns of rows of a study: with compute where it is paid for; `swept` is the dimension of a value swept."""
+def outcome_columns(name: str, *, paid: bool, fees: bool, swept: str = "") -> tuple[Column, ...]:
+    """Columns of rows of a study, compute and fees where they are paid; `swept` is the dimension of a value swept."""
     first = Column("value", name, swept) if swept else Column("name", name, align="left", fold=True)
     compute = (
         Column("queue_s", "queue", "seconds", priority=3),
         Column("usd_per_deal", "$/deal", "dollars"),
         Column("welfare_per_usd", "welfare/$", priority=1),
     )
+    kept = (Column("fees", "fees"), Column("takings", "takings"))
     return (
         first,
         Column("welfare", "welfare"),
         Column("welfare_error", "+/-", priority=2),
+        *(kept if fees else ()),
         Column("settled", "deals"),
         Column("first", "first", "fraction"),
         Column("asked", "asked", priority=2),
@@ -149,7 +153,7 @@ def _shown(columns: tuple[Column, ...], cells: tuple[Cell, ...], code: str) -> t
 
 
 def _report(title: str, code: str, rows: list[Row], beside: dict[str, Beside]) -> Report:
-    columns = outcome_columns("", paid=any(row.usd for row in rows))
+    columns = outcome_columns("", paid=any(row.usd for row in rows), fees=any(row.fees for row in rows))
     shown, data = outcome_tables(columns, rows, code)
     if beside:
         extra = (Column("published", "published"), Column("agrees", "in range"))

@@ -62,12 +62,19 @@ def sweep(asked: Market, knob: str, values: str, seeds: int) -> Report:
         seed=asked.seed,
         progress=show_progress(),
     )
-    columns = outcome_columns(knob, paid=any(one.usd for one in found), swept=row.dimension)
+    columns = outcome_columns(
+        knob,
+        paid=any(one.usd for one in found),
+        fees=any(one.fees for one in found),
+        swept=row.dimension,
+    )
     shown, data = outcome_tables(columns, found, asked.currency)
     title = f"{population.name}: {row.help}, {policies.buyers.name} buyers, seeds: {seeds}"
-    notes = (f"welfare in {asked.currency}, mean over the runs; first: share taken from the first quote that came",)
+    notes = [f"welfare in {asked.currency}, mean over the runs; first: share taken from the first quote that came"]
+    if any(one.fees for one in found):
+        notes.append("fees, takings: kept by the platform, and by all sellers, out of whose price a fee is paid")
     document = {"title": title, "knob": knob, "rows": list(found)}
-    return Report(title, (shown, *_charts(row, found, asked.currency)), notes, document, data)
+    return Report(title, (shown, *_charts(row, found, asked.currency)), tuple(notes), document, data)
 
 
 def _numbers(knob: Knob, text: str) -> list[float]:

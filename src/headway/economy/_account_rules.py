@@ -30,8 +30,22 @@ def open_account(state: State, sender: str, command: OpenAccount, _at_us: int) -
         return Refusal.ACCOUNT_EXISTS
     if state.head["verify"] and not readable(command.algorithm, command.public_key):
         return Refusal.BAD_KEY
-    state.agents[command.agent_id] = Agent(command.agent_id, command.role, command.public_key, command.algorithm)
-    return (command.agent_id,), ()
+    bad = _refuse_user(state, command)
+    if bad is not None:
+        return bad
+    agent_id = command.agent_id
+    state.agents[agent_id] = Agent(agent_id, command.role, command.public_key, command.algorithm, command.user)
+    return (agent_id,), ()
+
+
+def _refuse_user(state: State, command: OpenAccount) -> Refusal | None:
+    """Why an account cannot have this user, or None where it can: users have none, agents one that is there or none."""
+    if command.user is None:
+        return None
+    user = state.agents.get(command.user)
+    if user is None:
+        return Refusal.UNKNOWN_AGENT
+    return Refusal.NOT_A_USER if user.role != "user" or command.role == "user" else None
 
 
 def deposit(state: State, sender: str, command: Deposit, _at_us: int) -> Outcome:
@@ -98,13 +112,16 @@ def bill_compute(state: State, sender: str, command: BillCompute, _at_us: int) -
 
 
 def sign_mandate(state: State, sender: str, command: SignMandate, at_us: int) -> Outcome:
-    """Register a signed mandate."""
+    """Register a signed mandate of an agent's own user."""
     mandate = command.mandate
     if sender not in (mandate.user, mandate.agent):
         return Refusal.NOT_YOURS
-    user = state.agents.get(mandate.user)
-    if user is None or mandate.agent not in state.agents:
+    user, agent = state.agents.get(mandate.user), state.agents.get(mandate.agent)
+    if user is None or agent is None:
         return Refusal.UNKNOWN_AGENT
+    # Any key signs a mandate for any name: only the user that the operator registered may bind the agent.
+    if agent.user != mandate.user:
+        return Refusal.NOT_YOURS
     if state.head["verify"]:
         message = signing_bytes(mandate, state.rules.audience)
         if not verify(user.algorithm, user.public_key, message, command.signature):

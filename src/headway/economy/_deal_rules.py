@@ -1,7 +1,8 @@
 """Rules of deals: hold, deliver, post, void, dispute, refund, and what time does to them.
 
 A hold is a transfer in two phases: accepting moves the price from wallet to held, and exactly one of posting, voiding,
-timing out or a resolved dispute moves it on.
+timing out or a resolved dispute moves it on. What a deadline decides is decided by the time of the command: it does not
+matter how often the operator lets time pass, only the money moves then.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def confirm_delivery(state: State, sender: str, command: ConfirmDelivery, at_us:
     return _post(state, deal, at_us)
 
 
-def cancel_deal(state: State, sender: str, command: CancelDeal, _at_us: int) -> Outcome:
+def cancel_deal(state: State, sender: str, command: CancelDeal, at_us: int) -> Outcome:
     """Void: held back to wallet."""
     deal = state.deals.get(command.offer_id)
     if deal is None:
@@ -118,13 +119,15 @@ def cancel_deal(state: State, sender: str, command: CancelDeal, _at_us: int) -> 
     bad = _refuse_closed(deal)
     if bad is not None:
         return bad
+    if deal.status == "delivered" and _is_over(deal, at_us):
+        return Refusal.ALREADY_SETTLED
     if deal.status == "delivered" and sender == deal.buyer:
         return Refusal.ALREADY_DELIVERED
     return _void(state, deal)
 
 
 def open_dispute(state: State, sender: str, command: OpenDispute, at_us: int) -> Outcome:
-    """Stop the clock of a delivered deal, or set aside what the seller took for a settled one."""
+    """Stop the clock of a delivered deal, or set aside what the seller took for a settled one, if it has as much."""
     deal = state.deals.get(command.offer_id)
     if deal is None:
         return _no_deal(state, command.offer_id)
@@ -132,16 +135,19 @@ def open_dispute(state: State, sender: str, command: OpenDispute, at_us: int) ->
         return Refusal.NOT_THE_BUYER
     if deal.status == "held":
         return Refusal.NOT_DELIVERED
+    window = state.rules.dispute_window_us
     if deal.status == "delivered":
+        # Past its deadline it counts as settled then; that its price is held still sets aside more than a freeze would.
+        if _is_over(deal, at_us) and at_us > deal.deadline_us + window:
+            return Refusal.DISPUTE_TOO_LATE
         state.set_deal(deal._replace(status="disputed", deadline_us=0))
         return (command.offer_id,), ()
     if deal.status != "settled":
         return _refuse_closed(deal) or Refusal.ALREADY_SETTLED
-    if at_us > deal.settled_us + state.rules.dispute_window_us:
+    if at_us > deal.settled_us + window:
         return Refusal.DISPUTE_TOO_LATE
-    takings = account("merchant", deal.currency, deal.seller)
-    frozen = min(deal.total - deal.fee, state.ledger.balance(takings))
-    moves = _move(takings, account("held", deal.currency, deal.seller), frozen)
+    moves = _from_seller(state, deal, account("held", deal.currency, deal.seller), deal.total - deal.fee)
+    frozen = sum(amount for _, _, amount in moves)
     bad = state.ledger.post(moves)
     if bad is not None:
         return bad
@@ -165,7 +171,9 @@ def resolve(state: State, sender: str, command: Resolve, at_us: int) -> Outcome:
         return Refusal.AMOUNT_NOT_WHOLE
     fee_back = deal.fee * command.refund // deal.total
     moves = (
-        _refund_posted(deal, command.refund, fee_back) if deal.posted else _split_hold(deal, command.refund, fee_back)
+        _refund_posted(state, deal, command.refund, fee_back)
+        if deal.posted
+        else _split_hold(deal, command.refund, fee_back)
     )
     bad = state.ledger.post(moves)
     if bad is not None:
@@ -217,7 +225,7 @@ def _post(state: State, deal: Deal, at_us: int) -> Outcome:
     if bad is not None:
         return bad
     state.point("post.moved")
-    state.set_deal(deal.turn("settled", True, at_us, 0))
+    state.set_deal(deal.turn("settled", True, deal.deadline_us if _is_over(deal, at_us) else at_us, 0))
     return (offer_id,), moves
 
 
@@ -234,17 +242,38 @@ def _void(state: State, deal: Deal) -> Outcome:
     return (deal.offer_id,), moves
 
 
-def _refund_posted(deal: Deal, refund: int, fee_back: int) -> tuple[Move, ...]:
-    """From what was set aside, the fees and, for what is lacking, the seller's other takings."""
+def _is_over(deal: Deal, at_us: int) -> bool:
+    """Whether a deal's deadline has passed, whether or not the operator has let it."""
+    return 0 < deal.deadline_us < at_us
+
+
+def _refund_posted(state: State, deal: Deal, refund: int, fee_back: int) -> tuple[Move, ...]:
+    """From what was set aside, the fees and, for what is lacking, whatever else the seller has."""
     wallet, held, merchant = _accounts(deal, deal.seller)
     from_seller = refund - fee_back
     from_held = min(from_seller, deal.frozen)
+    lacking = from_seller - from_held
+    given = _from_seller(state, deal, wallet, lacking)
+    short = lacking - sum(amount for _, _, amount in given)
     return (
         *_move(f"fees:{deal.currency}:{OPERATOR}", wallet, fee_back),
         *_move(held, wallet, from_held),
-        *_move(merchant, wallet, from_seller - from_held),
+        *given,
+        # Nobody has this: the ledger refuses the move, and the refund with it.
+        *_move(merchant, wallet, short),
         *_move(held, merchant, deal.frozen - from_held),
     )
+
+
+def _from_seller(state: State, deal: Deal, to: str, amount: int) -> tuple[Move, ...]:
+    """Up to an amount from a seller's takings and then its wallet, as far as they reach."""
+    moves: tuple[Move, ...] = ()
+    for kind in ("merchant", "wallet"):
+        source = account(kind, deal.currency, deal.seller)
+        part = min(amount, state.ledger.balance(source))
+        moves += _move(source, to, part)
+        amount -= part
+    return moves
 
 
 def _split_hold(deal: Deal, refund: int, fee_back: int) -> tuple[Move, ...]:

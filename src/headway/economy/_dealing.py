@@ -153,11 +153,14 @@ def _offer_award(now: int, floor: Floor, request: Request, winner: Quote) -> Non
 
 def _run_auction(now: int, floor: Floor, bids: list[Quote]) -> tuple[Award, int]:
     """Award, and when it is known: every further round of an open auction is a decision of each bidder [us]."""
-    prices = [quote.price for quote in bids]
-    if floor.rules.mechanism != "ascending":
-        top = max(quote.posted for quote in bids)
-        return sealed_bid(prices, second=floor.rules.mechanism == "second-price", top=top), now
-    step = max(round(min(quote.posted for quote in bids) * floor.rules.step / floor.minor), 1) * floor.minor
+    if floor.rules.mechanism not in ("ascending", "second-price"):
+        return sealed_bid([quote.price for quote in bids]), now
+    # What it posted for everyone binds a seller: then the lowest bid is at most the lowest posted price.
+    prices = [min(quote.price, quote.posted) for quote in bids]
+    top = min(quote.posted for quote in bids)
+    if floor.rules.mechanism == "second-price":
+        return sealed_bid(prices, second=True, top=top), now
+    step = max(round(top * floor.rules.step / floor.minor), 1) * floor.minor
     award = open_auction([quote.posted for quote in bids], prices, step)
     done = now
     for _ in range(award.rounds - 1):

@@ -128,13 +128,14 @@ def set_up(desk: Desk, population: Population, listings: Listings, wallets: list
 
 
 def _accounts(desk: Desk, buyers: tuple[str, ...], sellers: tuple[str, ...]) -> Iterable[Command]:
+    for name in buyers:
+        own = desk.user_key(name)
+        yield OpenAccount(desk.key(), f"{name}:user", "user", own.public, own.algorithm, None)
     for role, names in (("consumer", buyers), ("business", sellers)):
         for name in names:
             own = key_pair(seed=f"{desk.seed}:{name}".encode())
-            yield OpenAccount(desk.key(), name, role, own.public, own.algorithm)
-    for name in buyers:
-        own = desk.user_key(name)
-        yield OpenAccount(desk.key(), f"{name}:user", "user", own.public, own.algorithm)
+            user = f"{name}:user" if role == "consumer" else None
+            yield OpenAccount(desk.key(), name, role, own.public, own.algorithm, user)
 
 
 def _listing(desk: Desk, population: Population, listings: Listings, business: int) -> PublishListing:

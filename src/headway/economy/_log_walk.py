@@ -32,6 +32,8 @@ class Walk:
         By currency: the sum of `open` [micros].
     spent : Counter
         By mandate: held or settled and not voided [micros].
+    users : dict
+        By account, as it was opened: its role, and the user whose mandates bind it.
     offers, limits : dict
         Last terms of each offer; limits of each mandate.
     accepted : dict
@@ -54,6 +56,7 @@ class Walk:
     open: dict[str, tuple[int, str]] = field(default_factory=dict)
     bound: Counter[str] = field(default_factory=Counter)
     spent: Counter[str] = field(default_factory=Counter)
+    users: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     offers: dict[str, tuple[int, str]] = field(default_factory=dict)
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     accepted: dict[str, tuple[str, int, str]] = field(default_factory=dict)
@@ -110,12 +113,14 @@ class Walk:
         if kind in ("make_offer", "counter_offer"):
             currency = body["currency"] if kind == "make_offer" else self.offers[body["offer_id"]][1]
             self.offers[body["offer_id"]] = (body["total"], currency)
+        elif kind == "open_account":
+            self.users[body["agent_id"]] = (body["role"], body["user"])
         elif kind == "sign_mandate":
             self.limits[body["mandate"]["mandate_id"]] = body["mandate"]
         elif kind == "revoke_mandate":
             self.limits[body["mandate_id"]] = self.limits[body["mandate_id"]] | {"not_after_us": -1}
         elif kind == "accept_offer":
-            self._hold(body, record["at_us"], seq)
+            self._hold(body, record["sender"], record["at_us"], seq)
         elif kind in ("cancel_deal", "confirm_delivery", "tick") or (kind == "deliver" and record["moves"]):
             self._close(record["ids"], record["moves"], seq)
         elif kind == "open_dispute":
@@ -127,7 +132,7 @@ class Walk:
         elif kind == "configure":
             self.last["rules"] = Rules(*(body[name] for name in Rules._fields))
 
-    def _hold(self, body: dict[str, Any], at_us: int, seq: int) -> None:
+    def _hold(self, body: dict[str, Any], sender: str, at_us: int, seq: int) -> None:
         offer_id, mandate = body["offer_id"], self.limits[body["mandate_id"]]
         total, currency = self.offers[offer_id]
         self.holds[offer_id] += 1
@@ -138,6 +143,15 @@ class Walk:
         self.breach("within-mandate", self.spent[body["mandate_id"]] - mandate["total"], seq)
         self.breach("within-mandate", total - mandate["per_deal"], seq)
         self.breach("within-mandate", int(not mandate["not_before_us"] <= at_us <= mandate["not_after_us"]), seq)
+        # Whoever signs must be the user that the agent was opened with, and the agent the one that is named.
+        own = mandate["agent"] == sender and self._user(sender) == mandate["user"]
+        self.breach("within-mandate", 0 if own else total, seq)
+
+    def _user(self, agent: str) -> str | None:
+        """The user whose mandates bind an agent, if it is one."""
+        _, user = self.users.get(agent, ("", None))
+        role, _ = self.users.get(user or "", ("", None))
+        return user if role == "user" else None
 
     def _bind(self, offer_id: str, amount: int, currency: str) -> None:
         before = self.open.get(offer_id, (0, currency))[0]

@@ -41,6 +41,8 @@ def make_offer(state: State, sender: str, command: MakeOffer, at_us: int) -> Out
     buyer = state.agents.get(command.buyer)
     if buyer is None:
         return Refusal.UNKNOWN_AGENT
+    if buyer.role == "user" or command.buyer == sender:
+        return Refusal.NOT_A_BUYER
     bad = _refuse_terms(listing, command.items, command.currency, command.expires_us, at_us)
     if bad is not None:
         return bad

@@ -56,7 +56,7 @@ class Attack:
     kind : str
         Key of :data:`ATTACKS`.
     share : float
-        Of the businesses or consumers that turn hostile; at least one does [1].
+        Of the businesses or consumers that turn hostile; at least one does, unless it is 0 [1].
     copies : int
         New identities of each owner, where it makes any [1].
     markup : float
@@ -134,7 +134,9 @@ def stage(population: Population, attack: Attack | None, *, seed: int = 0) -> St
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(4,)))
     by = ATTACKS[attack.kind].by
     side = len(population.consumers) if by == "buyers" else len(population.businesses)
-    hostile = np.sort(rng.permutation(side)[: max(round(attack.share * side), 1)])
+    # A share of nobody is nobody; any other is one at least.
+    count = max(round(attack.share * side), 1) if attack.share else 0
+    hostile = np.sort(rng.permutation(side)[:count])
     chosen = frozenset(hostile.tolist())
     if by == "buyers":
         return Staged(population, buyers=chosen)

@@ -2,7 +2,8 @@
 
 First price: with costs drawn alike, uniform below a common top t, the equilibrium bid of n sellers is
 ``b = c + (t - c) / n`` (Krishna, *Auction Theory*, 2nd ed., 2.3, for sellers). Second price and the open auction make
-the true cost the best bid (Vickrey, 1961): the winner is paid what the next one would have taken.
+the true cost the best bid (Vickrey, 1961): the winner is paid what the next one would have taken, and never more than
+the lowest price that any of them posted, which no bid moves.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def shaded_bid(reserve: int, top: int, bidders: int, minor: int = 1) -> int:
 
 
 def sealed_bid(bids: Sequence[int], *, second: bool = False, top: int | None = None) -> Award:
-    """Lowest bid wins; of equals the first. It is paid its own bid, or the next one where `second`.
+    """Lowest bid wins; of equals the first. It is paid its own bid, or where `second` the next one, at most `top`.
 
     Parameters
     ----------
@@ -65,14 +66,15 @@ def sealed_bid(bids: Sequence[int], *, second: bool = False, top: int | None = N
     second : bool
         Whether the next bid is paid.
     top : int, optional
-        What a lone bidder is paid where the next bid would be: the price that it posted [micro].
+        Most that is paid where the next bid would be, and what a lone bidder is paid: the lowest price that any bidder
+        posted. The lowest bid lies below it where nobody bids above its own [micro].
 
     Examples
     --------
     >>> sealed_bid([700, 650, 900]), sealed_bid([700, 650, 900], second=True).price
     (Award(winner=1, price=650, rounds=1), 700)
-    >>> sealed_bid([700], second=True, top=950).price
-    950
+    >>> sealed_bid([700], second=True, top=950).price, sealed_bid([600, 900], second=True, top=650).price
+    (950, 650)
     """
     if not bids:
         raise InputError("bids", "none", "at least one")
@@ -80,8 +82,8 @@ def sealed_bid(bids: Sequence[int], *, second: bool = False, top: int | None = N
     others = [bid for k, bid in enumerate(bids) if k != winner]
     if not second:
         return Award(winner, bids[winner], 1)
-    alone = bids[winner] if top is None else max(top, bids[winner])
-    return Award(winner, min(others) if others else alone, 1)
+    most = [*others] if top is None else [*others, top]
+    return Award(winner, max(bids[winner], min(most, default=bids[winner])), 1)
 
 
 def open_auction(tops: Sequence[int], reserves: Sequence[int], step: int) -> Award:

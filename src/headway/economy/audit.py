@@ -7,7 +7,7 @@ the log executed again by the machine, and the rows that the store keeps for rea
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -15,7 +15,7 @@ from headway.economy._log_walk import Walk, compute_posted
 from headway.economy.entries import Entry
 from headway.economy.replay import ReplayError, replay
 from headway.economy.state import State, deal_rows
-from headway.economy.store import AccountRow, DealRow, Store
+from headway.economy.store import AccountRow, DealRow, Store, StoredRowError
 
 
 class Statement(NamedTuple):
@@ -35,7 +35,7 @@ STATEMENTS: Final = (
     Statement("no-account-below-zero", "no account but cash was below zero at any instant", "micros"),
     Statement("settles-once", "each offer was held once at most, and resolved once at most", "1"),
     Statement("price-moves-whole", "posting or voiding a hold moves its whole price", "micros"),
-    Statement("within-mandate", "spending kept within its mandate at every instant", "micros"),
+    Statement("within-mandate", "spending kept within a mandate of the agent's own user at every instant", "micros"),
     Statement("held-equals-holds", "held accounts equalled the open holds at every instant", "micros"),
     Statement("fees-equal-deals", "the fees account holds the fees of the deals", "micros"),
     Statement("compute-equals-bills", "the compute account holds what the bills charge", "micros"),
@@ -126,19 +126,20 @@ def audit(store: Store, *, verify: bool = True, rack_sold_us: int | None = None)
         found["replay-equals-log"], details["replay-equals-log"] = 1, failure
     found.update(walk.worst)
     details.update({name: f"first in entry {seq}" for name, seq in walk.where.items()})
-    found["debits-equal-credits"], details["debits-equal-credits"] = _sides(store.account_rows())
-    found["rows-equal-accounts"], details["rows-equal-accounts"] = _accounts(store.account_rows(), walk)
+    rows, odd = _sound(store.account_rows())
+    found["debits-equal-credits"], details["debits-equal-credits"] = _sides(rows, odd)
+    found["rows-equal-accounts"], details["rows-equal-accounts"] = _accounts(rows, odd, walk)
     found["rows-equal-deals"], details["rows-equal-deals"] = _deals(store.deal_rows(), state)
     found["fees-equal-deals"], details["fees-equal-deals"] = _fees(walk, state)
     _compute(walk, rack_sold_us, found, details)
     details.setdefault("replay-equals-log", f"{state.head['seq']:,} entries")
-    rows = [
+    every = [
         Invariant(
             one.name, one.says, not found.get(one.name), found.get(one.name, 0), one.unit, details.get(one.name, "")
         )
         for one in STATEMENTS
     ]
-    return Audit(tuple(rows), state.head["seq"], state.head["digest"])
+    return Audit(tuple(every), state.head["seq"], state.head["digest"])
 
 
 def _replayed(entries: Iterator[Entry], walk: Walk, verify: bool) -> tuple[State, str]:
@@ -152,12 +153,27 @@ def _replayed(entries: Iterator[Entry], walk: Walk, verify: bool) -> tuple[State
     state = State()
     try:
         replay(seen(), verify=verify, state=state)
-    except ReplayError as error:
+    except (ReplayError, StoredRowError) as error:
         return state, str(error)
     return state, ""
 
 
-def _sides(rows: Iterator[AccountRow]) -> tuple[int, str]:
+def _sound(rows: Iterable[AccountRow]) -> tuple[list[AccountRow], list[str]]:
+    """Stored accounts, and the names of rows that no ledger writes: other names, or sums that are no whole numbers."""
+    sound: list[AccountRow] = []
+    odd: list[str] = []
+    for row in rows:
+        named = isinstance(row.account, str) and row.account.count(":") >= 2
+        if named and type(row.debits) is int and type(row.credits) is int:
+            sound.append(row)
+        else:
+            odd.append(str(row.account))
+    return sound, odd
+
+
+def _sides(rows: Iterable[AccountRow], odd: list[str]) -> tuple[int, str]:
+    if odd:
+        return len(odd), f"rows that cannot be added up, first of all {odd[0]}"
     sides: dict[str, list[int]] = {}
     for row in rows:
         both = sides.setdefault(row.account.split(":", 2)[1], [0, 0])
@@ -167,7 +183,9 @@ def _sides(rows: Iterator[AccountRow]) -> tuple[int, str]:
     return worst, ", ".join(f"{currency} {debits:,} micros each" for currency, (debits, _) in sorted(sides.items()))
 
 
-def _accounts(rows: Iterator[AccountRow], walk: Walk) -> tuple[int, str]:
+def _accounts(rows: Iterable[AccountRow], odd: list[str], walk: Walk) -> tuple[int, str]:
+    if odd:
+        return len(odd), f"rows that cannot be compared, first of all {odd[0]}"
     stored = {row.account: (row.debits, row.credits) for row in rows}
     summed = {name: (debits, credits) for name, (debits, credits) in walk.sums.items()}
     off = {
@@ -181,7 +199,8 @@ def _accounts(rows: Iterator[AccountRow], walk: Walk) -> tuple[int, str]:
 def _deals(rows: Iterator[DealRow], state: State) -> tuple[int, str]:
     stored = {row.offer_id: row for row in rows}
     replayed = {row[0]: row for row in deal_rows(state.deals.values())}
-    off = sorted(name for name in stored.keys() | replayed.keys() if stored.get(name) != replayed.get(name))
+    names = stored.keys() | replayed.keys()
+    off = sorted((name for name in names if stored.get(name) != replayed.get(name)), key=str)
     return (len(off), f"first of all {off[0]}") if off else (0, f"{len(stored):,} deals")
 
 

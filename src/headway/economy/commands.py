@@ -17,7 +17,7 @@ Items: TypeAlias = tuple[tuple[str, int], ...]
 
 ALGORITHMS: Final = ("ed25519", "es256")
 ROLES: Final = ("consumer", "business", "user")
-"""A user only signs mandates; consumers and businesses are agents."""
+"""A user only signs mandates and trades nothing itself; consumers and businesses are agents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,18 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """Register an agent under its public key (operator)."""
+    """Register an agent under its public key (operator).
+
+    `user` is the account whose mandates the agent spends under, opened before it, and the only one whose signature
+    binds it; None for a user itself, and for an agent that buys nothing.
+    """
 
     key: str
     agent_id: str
     role: str
     public_key: bytes
     algorithm: str
+    user: str | None
 
 
 @dataclass(frozen=True, slots=True)

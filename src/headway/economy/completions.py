@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
+from headway.economy._complaints import MENDED, complaint, without
 from headway.economy.answers import Problem, Shape, Unusable, json_schema, read_answer
 from headway.economy.tokens import DecisionTokens
 from headway.facts.check import not_negative, positive, single, whole
@@ -51,7 +52,7 @@ class Endpoint:
     retries : int
         Further attempts after the first [1].
     most_output : int
-        Tokens that an answer may have [token].
+        Tokens that an answer may have; those that a model thinks in count too [token].
     most_bytes : int
         Bytes of one HTTP answer [B].
     stream : bool
@@ -59,7 +60,7 @@ class Endpoint:
     asks_for : {"json_schema", "json_object", "text"}
         What the endpoint can be asked to keep to; the answer is checked all the same.
     temperature : float
-        [1].
+        Left out where the endpoint takes none [1].
 
     Raises
     ------
@@ -134,7 +135,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    """One HTTP exchange: the text, or a problem, whether to try again, and what it took."""
+    """One HTTP exchange: the text, or a problem, whether to try again, what it took, and which field was refused."""
 
     text: str = ""
     problem: Problem | None = None
@@ -142,6 +143,7 @@ class _Attempt:
     usage: tuple[int, int, int] | None = None
     spoke: bool = False
     pause_s: float = 0.0
+    refused: str = ""
 
 
 def ask(endpoint: Endpoint, messages: Sequence[Message], shape: Shape, *, transport: Any = None) -> Said:
@@ -209,14 +211,15 @@ def to_the_end(wanted: Coroutine[Any, Any, T]) -> T:
 async def ask_async(endpoint: Endpoint, messages: Sequence[Message], shape: Shape, *, transport: Any = None) -> Said:
     """Ask until there is an answer of the shape, attempts are used up, or the time is over.
 
-    An answer that cannot be used is asked for once more with the reason, never with what was wrong in it. The time
+    An answer that cannot be used is asked for once more with the reason, never with what was wrong in it; a request
+    with a field that the endpoint does not take is sent again without it, which costs no attempt of `retries`. The time
     limit cuts off whatever is under way, a slow trickle included.
     """
     httpx = _httpx()
     began = time.monotonic()
     talk = [dict(m) for m in messages]
     counts: list[tuple[int, int, int]] = []
-    counted, attempts = True, 0
+    counted, attempts, refused = True, 0, set[str]()
     problem: Problem | None = Problem(Unusable.TIMED_OUT)
     data: dict[str, Any] | None = None
     # Reading certificates takes longer than a local answer, and plain http has no use for them.
@@ -227,7 +230,12 @@ async def ask_async(endpoint: Endpoint, messages: Sequence[Message], shape: Shap
             if left <= 0:
                 break
             attempts += 1
-            one = await _within(left, client, endpoint, talk, shape)
+            one = await _within(left, client, endpoint, without(_body(endpoint, talk, shape), refused))
+            while one.refused and one.refused not in refused:
+                refused.add(one.refused)
+                attempts += 1
+                left = endpoint.limit_s - (time.monotonic() - began)
+                one = await _within(left, client, endpoint, without(_body(endpoint, talk, shape), refused))
             if one.spoke:
                 counted = counted and one.usage is not None
                 counts.append(one.usage or _estimate(talk, one.text))
@@ -251,22 +259,22 @@ async def ask_async(endpoint: Endpoint, messages: Sequence[Message], shape: Shap
     return Said(data, problem, tokens, counted, attempts, time.monotonic() - began)
 
 
-async def _within(left: float, client: Any, endpoint: Endpoint, talk: list[dict[str, str]], shape: Shape) -> _Attempt:
+async def _within(left: float, client: Any, endpoint: Endpoint, body: dict[str, Any]) -> _Attempt:
     try:
         async with asyncio.timeout(left):
-            return await _attempt(client, endpoint, talk, shape)
+            return await _attempt(client, endpoint, body)
     except TimeoutError:
         return _Attempt(problem=Problem(Unusable.TIMED_OUT, f"{endpoint.limit_s:g} s"))
 
 
-async def _attempt(client: Any, endpoint: Endpoint, talk: list[dict[str, str]], shape: Shape) -> _Attempt:
+async def _attempt(client: Any, endpoint: Endpoint, body: dict[str, Any]) -> _Attempt:
     httpx = _httpx()
     headers = {"Accept-Encoding": "identity", "Accept": "text/event-stream" if endpoint.stream else "application/json"}
     if endpoint.key:
         headers["Authorization"] = f"Bearer {endpoint.key}"
     address = endpoint.url.rstrip("/") + "/chat/completions"
     try:
-        async with client.stream("POST", address, json=_body(endpoint, talk, shape), headers=headers) as answer:
+        async with client.stream("POST", address, json=body, headers=headers) as answer:
             if answer.headers.get("content-encoding", "identity") != "identity":
                 return _Attempt(problem=Problem(Unusable.NOT_A_COMPLETION, "a compressed answer"))
             raw = bytearray()
@@ -275,7 +283,7 @@ async def _attempt(client: Any, endpoint: Endpoint, talk: list[dict[str, str]], 
                 if len(raw) > endpoint.most_bytes:
                     return _Attempt(problem=Problem(Unusable.OVERSIZED, f"over {endpoint.most_bytes} B"))
             if answer.status_code != 200:
-                return _failed(answer.status_code, answer.headers.get("retry-after", ""))
+                return _failed(answer.status_code, answer.headers.get("retry-after", ""), bytes(raw), endpoint.key)
             streamed = answer.headers.get("content-type", "").partition(";")[0].strip() == "text/event-stream"
             return _streamed(bytes(raw)) if streamed else _plain(bytes(raw))
     except httpx.HTTPError as error:
@@ -301,13 +309,17 @@ def _body(endpoint: Endpoint, talk: list[dict[str, str]], shape: Shape) -> dict[
     return body
 
 
-def _failed(status: int, retry_after: str) -> _Attempt:
+def _failed(status: int, retry_after: str, raw: bytes, key: str) -> _Attempt:
+    """An error status with what the endpoint says of it: a wrong key, a model that is not there."""
+    field, said = complaint(raw, key)
     try:
         pause = float(retry_after)
     except ValueError:
         pause = 0.0
     pause = pause if 0 <= pause < math.inf else 0.0
-    return _Attempt(problem=Problem(Unusable.HTTP_STATUS, str(status)), again=status in RETRIED, pause_s=pause)
+    problem = Problem(Unusable.HTTP_STATUS, f"{status}, {said}" if said else str(status))
+    refused = field if status == 400 and field in MENDED else ""
+    return _Attempt(problem=problem, again=status in RETRIED, refused=refused, pause_s=pause)
 
 
 def _plain(raw: bytes) -> _Attempt:

@@ -67,6 +67,7 @@ def _mandate(value: Mandate) -> str:
 _SPELLINGS: Final[MappingProxyType[str, Callable[[Any], str]]] = MappingProxyType(
     {
         "str": encode_basestring,
+        "str | None": _json,
         "int": int.__repr__,
         "bytes": _quoted,
         "Items": _pairs,

@@ -107,7 +107,7 @@ def verify(algorithm: str, public: bytes, message: bytes, signature: bytes) -> b
     """
     from cryptography.exceptions import InvalidSignature
 
-    if len(signature) != 64:
+    if type(signature) is not bytes or len(signature) != 64:
         return False
     try:
         key = _load(algorithm, public)

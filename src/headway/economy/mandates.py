@@ -1,8 +1,9 @@
 """What a user signs so that an agent may spend: limits, window, merchants, items; and whether a deal keeps to it.
 
-The shape follows the open mandates of AP2 0.2 (google-agentic-commerce/AP2 at e1ea56d): constraints signed by the user
-before any shop is known, checked against the closed terms of one deal. What is signed includes the audience, so that a
-mandate captured on one ledger is worthless on another; the nonce is spent once.
+The idea is that of the open mandates of AP2 0.2 (google-agentic-commerce/AP2 at e1ea56d): constraints signed by the
+user before any shop is known, checked against the closed terms of one deal. The bytes are this ledger's own, no SD-JWT.
+What is signed includes the audience, so that a mandate captured on one ledger is worthless on another; the nonce is
+spent once.
 """
 
 from __future__ import annotations

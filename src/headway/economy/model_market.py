@@ -167,7 +167,7 @@ def buy_with_model(
     >>> nobody = Endpoint("http://127.0.0.1:9/v1", "none", limit_s=5, retries=0)
     >>> found = buy_with_model(generate_population(4, 6, seed=1), nobody, consumers=1)
     >>> found.bought, found.purchases[0].ended
-    (0, 'the endpoint could not be reached')
+    (0, 'the endpoint could not be reached: ConnectError')
     """
     for name, value in (("consumers", consumers), ("width", width), ("turns", turns), ("agents", agents)):
         whole(name, single(name, value), most=10_000)
@@ -210,46 +210,37 @@ def _wallets(population: Population) -> list[int]:
 
 def _errand(shop: _Shop, consumer: int, most: int) -> Purchase:
     """Ask, choose, pay, receive; the end of it in one word."""
-    people, name = shop.population.consumers, shop.population.consumers.ids[consumer]
-    mandate_id = _sign(shop, consumer)
-    wanted = tuple(shop.population.items[i] for i in people.basket.row(consumer).tolist())
+    name, mandate_id = shop.population.consumers.ids[consumer], _sign(shop, consumer)
     listings = _shown(shop, consumer)
     offers: list[str] = []
-    asked: set[str] = set()
+    asked: dict[str, bool] = {}
     said: list[Turn] = []
     refused: list[str] = []
-    ended, deal = "out of turns", None
+    ended, deal, last = "out of turns", None, ""
     while len(said) < most:
-        made = [shop.rails.offer(one) for one in offers]
-        standing = tuple(one for one in made if one is not None and not one.withdrawn)
-        view = BuyerView(
-            name,
-            people.requests[consumer],
-            wanted,
-            shop.population.currency,
-            shop.rails.room(mandate_id),
-            mandate_id,
-            tuple(one for one in map(shop.rails.listing, listings) if one is not None),
-            standing,
-            shop.clock[0],
-            _OFFER_US,
-        )
+        view = _view(shop, consumer, mandate_id, listings, offers, asked, last)
         turn = _decide(shop, view)
         said.append(turn)
         if turn.problem is not None:
+            # The reason alone: what was wrong in the answer may be another party's words.
+            last = f"not done: {turn.problem.reason.value}"
             refused.append(turn.problem.reason.name)
             if not turn.tokens.output:
-                ended = turn.problem.reason.value
+                ended = str(turn.problem)
                 break
             continue
         if turn.asks:
-            offers += _quotes(shop, consumer, [one for one in turn.asks if one not in asked], len(offers))
-            asked.update(turn.asks)
+            fresh = [one for one in turn.asks if one not in asked]
+            quoted = _quotes(shop, consumer, fresh, len(offers))
+            offers += quoted.values()
+            asked |= {one: one in quoted for one in fresh}
+            last = f"asked {len(fresh)}, {len(quoted)} made an offer" if fresh else "not done: all of these were asked"
         elif turn.command is None:
             ended = "stopped"
             break
         else:
             reply = shop.send(name, turn.command)
+            last = "done" if reply.ok else f"not done: {reply.reason}"
             if not reply.ok:
                 refused.append(reply.code)
             elif isinstance(turn.command, AcceptOffer):
@@ -258,7 +249,37 @@ def _errand(shop: _Shop, consumer: int, most: int) -> Purchase:
                 break
             elif isinstance(turn.command, CounterOffer):
                 _repeat(shop, turn.command)
+                last = "the seller keeps its price"
     return _purchase(shop, consumer, ended, deal, said, len(asked), tuple(refused))
+
+
+def _view(
+    shop: _Shop,
+    consumer: int,
+    mandate_id: str,
+    listings: list[str],
+    offers: list[str],
+    asked: dict[str, bool],
+    last: str,
+) -> BuyerView:
+    """What the model is shown; `asked` says of each listing asked whether it made an offer."""
+    people = shop.population.consumers
+    made = [shop.rails.offer(one) for one in offers]
+    return BuyerView(
+        people.ids[consumer],
+        people.requests[consumer],
+        tuple(shop.population.items[i] for i in people.basket.row(consumer).tolist()),
+        shop.population.currency,
+        shop.rails.room(mandate_id),
+        mandate_id,
+        tuple(one for one in map(shop.rails.listing, listings) if one is not None),
+        tuple(one for one in made if one is not None and not one.withdrawn),
+        shop.clock[0],
+        _OFFER_US,
+        tuple(asked),
+        tuple(listing for listing, offered in asked.items() if not offered),
+        last,
+    )
 
 
 def _decide(shop: _Shop, view: BuyerView) -> Turn:
@@ -292,10 +313,10 @@ def _sign(shop: _Shop, consumer: int) -> str:
     return mandate.mandate_id
 
 
-def _quotes(shop: _Shop, consumer: int, sellers: list[str], already: int) -> list[str]:
-    """Offers of those asked who sell the whole basket, at their posted prices."""
+def _quotes(shop: _Shop, consumer: int, sellers: list[str], already: int) -> dict[str, str]:
+    """Offers of those asked who sell the whole basket, at their posted prices, by seller."""
     people = shop.population.consumers
-    found: list[str] = []
+    found: dict[str, str] = {}
     basket = people.basket.row(consumer).tolist()
     names = [shop.population.items[i] for i in basket]
     for seller in sellers:
@@ -316,7 +337,7 @@ def _quotes(shop: _Shop, consumer: int, sellers: list[str], already: int) -> lis
             shop.clock[0] + _OFFER_US,
         )
         if shop.send(seller, command).ok:
-            found.append(offer_id)
+            found[seller] = offer_id
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from headway.economy import money
 from headway.facts.errors import InputError, RangeError
 
 Ints: TypeAlias = "np.ndarray[Any, np.dtype[np.int64]]"
@@ -199,6 +200,8 @@ def check_population(population: Population) -> Population:
     ------
     InputError
         If identifiers repeat, numbers point outside the words, or an amount is out of range.
+    UnknownNameError
+        If the currency is none of the ledger's.
 
     Examples
     --------
@@ -206,6 +209,7 @@ def check_population(population: Population) -> Population:
     >>> len(check_population(generate_population(4, 3, seed=1)).consumers)
     4
     """
+    money.currency(population.currency)
     buyers, sellers = population.consumers, population.businesses
     for field_name, ids in (("consumers", buyers.ids), ("businesses", sellers.ids)):
         if not ids:

@@ -67,10 +67,12 @@ class PostgresStore:
 
     @property
     def name(self) -> str:
-        """Address without user and password."""
+        """Address without user, password and options, which may hold a password too."""
         scheme, _, rest = self.address.partition("://")
-        host, slash, database = rest.partition("/")
-        return f"{scheme}://{host.rpartition('@')[2]}{slash}{database}"
+        # Credentials end at an "@" before any "/", as libpq reads it; whatever else may be a secret is not shown.
+        place = rest.partition("@")[2] if "@" in rest.partition("/")[0] else rest
+        head, _, options = place.partition("?")
+        return f"{scheme}://{'...' if '@' in options else head.rpartition('@')[2]}"
 
     def open_writer(self) -> None:
         """Connect, take the session's lock, and make the tables where they are missing."""
@@ -161,7 +163,7 @@ class PostgresStore:
 def postgres_store(address: str, *, read_only: bool = False) -> PostgresStore:
     """Store of a PostgreSQL address; tables are made when the first writer opens it.
 
-    >>> postgres_store("postgresql://me:secret@db/market").name
+    >>> postgres_store("postgresql://me:secr/et@db/market?password=secret").name
     'postgresql://db/market'
     """
     return PostgresStore(address, read_only)

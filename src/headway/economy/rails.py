@@ -94,10 +94,12 @@ class Rails:
             self.store.close()
 
     def challenge(self, agent_id: str) -> bytes:
-        """Bytes that an agent signs to open a session, good once and only as the last one asked for."""
+        """Bytes that an agent signs to open a session, good once; the same again until they are used.
+
+        Anyone may ask for anyone's: so asking voids nothing, and nothing is kept for names without an account.
+        """
         message = CHALLENGE + self.state.rules.audience.encode() + b" " + secrets.token_bytes(32)
-        self._challenges[agent_id] = message
-        return message
+        return self._challenges.setdefault(agent_id, message) if agent_id in self.state.agents else message
 
     def session(self, agent_id: str, signature: bytes) -> Session | Refusal:
         """Open a session for whoever signed the challenge with the agent's key.
@@ -105,12 +107,15 @@ class Rails:
         Returns
         -------
         Session or Refusal
-            A refusal where there is no such agent, no challenge, or another signature.
+            A refusal where there is no such agent, no challenge, or another signature; the challenge stays then.
         """
-        agent, message = self.state.agents.get(agent_id), self._challenges.pop(agent_id, None)
+        agent, message = self.state.agents.get(agent_id), self._challenges.get(agent_id)
         if agent is None:
             return Refusal.UNKNOWN_AGENT
         if message is None or not verify(agent.algorithm, agent.public_key, message, signature):
+            return Refusal.BAD_SIGNATURE
+        # Of two that present one signature at once, one finds it used.
+        if self._challenges.pop(agent_id, None) != message:
             return Refusal.BAD_SIGNATURE
         return self._admit(agent_id)
 
@@ -284,7 +289,9 @@ def open_rails(
     >>> alice = key_pair(seed=b"alice")
     >>> with open_rails(memory_store(), fee_bps=200) as rails:
     ...     operator = rails.operator_session()
-    ...     opened = rails.submit(operator, OpenAccount("k1", "alice", "consumer", alice.public, "ed25519"), at_us=0)
+    ...     opened = rails.submit(
+    ...         operator, OpenAccount("k1", "alice", "consumer", alice.public, "ed25519", None), at_us=0
+    ...     )
     ...     session = rails.session("alice", alice.sign(rails.challenge("alice")))
     >>> opened.ok, session.agent_id
     (True, 'alice')

@@ -24,6 +24,8 @@ class Refusal(Enum):
     NOT_OPERATOR = "only the operator may do this"
     NOT_YOURS = "this belongs to another agent"
     NOT_A_BUSINESS = "only a business may sell"
+    NOT_A_USER = "the user named for an agent must be an account of role user, and a user has none itself"
+    NOT_A_BUYER = "a user trades nothing itself, and no business buys from itself"
     KEY_REUSED = "the client key was used before with another body"
 
     # Accounts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Final
 
 from headway.economy.entries import Entry, check_chain, decode_command
 from headway.economy.machine import execute
@@ -13,6 +14,10 @@ from headway.facts.errors import HeadwayError, InputError
 
 class ReplayError(HeadwayError, ValueError):
     """A log that does not lead to itself: edited, cut, or written by other rules."""
+
+
+_UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, InputError)
+"""What reading an entry raises that some other hand wrote: no JSON, JSON of another shape, or nested without end."""
 
 
 def replay(
@@ -54,18 +59,22 @@ def replay(
     for entry in entries:
         if until is not None and entry.seq > until:
             break
-        bad = check_chain(head["seq"] + 1, head["digest"], entry)
+        try:
+            bad = check_chain(head["seq"] + 1, head["digest"], entry) or _differs(state, entry)
+        except _UNREADABLE as error:
+            raise ReplayError(f"entry {entry.seq} cannot be read: {error}") from error
         if bad is not None:
             raise ReplayError(bad)
-        try:
-            record = json.loads(entry.payload)
-            command = decode_command(record["kind"], record["body"])
-            _, again = execute(state, record["sender"], command, record["at_us"])
-        except (KeyError, TypeError, ValueError, InputError) as error:
-            raise ReplayError(f"entry {entry.seq} cannot be read: {error}") from error
-        if again is None or again.payload != entry.payload:
-            raise ReplayError(f"entry {entry.seq} comes out differently when it is executed again")
     head["verify"] = True
     state.touched.clear()
     state.ledger.touched.clear()
     return state
+
+
+def _differs(state: State, entry: Entry) -> str | None:
+    """Execute an entry again: what is wrong with it, or None where it comes out to the same bytes."""
+    record = json.loads(entry.payload)
+    command = decode_command(record["kind"], record["body"])
+    _, again = execute(state, record["sender"], command, record["at_us"])
+    same = again is not None and again.payload == entry.payload
+    return None if same else f"entry {entry.seq} comes out differently when it is executed again"

@@ -82,7 +82,7 @@ def reputations(
     Parameters
     ----------
     deals : iterable of Deal
-        Of a ledger's state; those that did not settle, and other currencies, count nothing.
+        Of a ledger's state; those that did not settle, of a seller with itself, and other currencies count nothing.
     at_us : int
         Now [us].
     currency : str
@@ -120,7 +120,7 @@ def reputations(
     gross: dict[str, int] = {}
     kept: dict[str, int] = {}
     for deal in deals:
-        if not deal.posted or deal.currency != currency:
+        if not deal.posted or deal.currency != currency or deal.buyer == deal.seller:
             continue
         net = deal.total - deal.refunded
         age = max(0, at_us - deal.settled_us)

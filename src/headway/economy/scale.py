@@ -179,7 +179,10 @@ def deal_price(model: str, tokens: DecisionTokens, *, on: str | None = None) -> 
     if "cache_read" in found:
         first = found["cache_write_5m"].value if "cache_write_5m" in found else per_input
         held = np.asarray(tokens.fresh) * first + np.asarray(tokens.cached) * found["cache_read"].value + written
-    usd, cached, share = together((read + written) / PER_MILLION, held / PER_MILLION, read / (read + written))
+    with np.errstate(invalid="ignore"):
+        # Of nothing that was read or written no part is input: NaN.
+        part = read / (read + written)
+    usd, cached, share = together((read + written) / PER_MILLION, held / PER_MILLION, part)
     return DealPrice(model, usd, cached, share, tuple(dict.fromkeys(f.source for f in found.values())))
 
 

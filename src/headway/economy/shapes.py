@@ -28,6 +28,10 @@ def _identifier(value: Any) -> Refusal | None:
     return None if _IDENTIFIER(value) else Refusal.BAD_IDENTIFIER
 
 
+def _identifier_or_none(value: Any) -> Refusal | None:
+    return None if value is None else _identifier(value)
+
+
 def _text(value: Any) -> Refusal | None:
     if type(value) is not str:
         return Refusal.MALFORMED
@@ -132,6 +136,7 @@ _BY_NAME: Final = MappingProxyType(
         "offer_id": _identifier,
         "mandate_id": _identifier,
         "buyer": _identifier,
+        "user": _identifier_or_none,
         "audience": _identifier,
         "amount": _amount,
         "total": _amount,

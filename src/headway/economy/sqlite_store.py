@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from headway.economy.entries import Entry
-from headway.economy.store import AccountRow, DealRow, Fault, Group, StoreBusyError, StoreError
+from headway.economy.store import AccountRow, DealRow, Fault, Group, StoreBusyError, StoredRowError, StoreError
 
 APPLICATION_ID: Final = 0x48574C31
 """Marks the file as a ledger of this kind: "HWL1"."""
@@ -133,6 +133,8 @@ class SqliteStore:
         if self.read_only:
             # One snapshot for everything that is read, whatever a writer does meanwhile.
             opened.execute("BEGIN")
+            # Bytes that are no UTF-8 must reach the audit as a text that differs, not end it.
+            opened.text_factory = _lenient
             return
         opened.execute(f"PRAGMA page_size = {PAGE}")
         opened.execute("PRAGMA journal_mode = WAL")
@@ -146,7 +148,11 @@ class SqliteStore:
 
     def entries(self, after: int = 0) -> Iterator[Entry]:
         """Entries after a position."""
-        for seq, payload, digest in self._rows("SELECT * FROM entries WHERE seq > ? ORDER BY seq", after):
+        rows = self._rows("SELECT seq, payload, digest FROM entries WHERE seq > ? ORDER BY seq", after)
+        for seq, payload, digest in rows:
+            # A column's type is only a wish in SQLite.
+            if not isinstance(payload, str):
+                raise StoredRowError(f"{self.path}: entry {seq} holds {type(payload).__name__} where text belongs")
             yield Entry(seq, payload.encode(), digest)
 
     def append(self, group: Group, fault: Fault | None = None) -> None:
@@ -170,11 +176,11 @@ class SqliteStore:
 
     def account_rows(self) -> Iterator[AccountRow]:
         """All accounts."""
-        yield from map(AccountRow._make, self._rows("SELECT * FROM accounts"))
+        yield from map(AccountRow._make, self._rows("SELECT account, debits, credits FROM accounts"))
 
     def deal_rows(self) -> Iterator[DealRow]:
         """All deals."""
-        yield from map(DealRow._make, self._rows("SELECT * FROM deals"))
+        yield from map(DealRow._make, self._rows(f"SELECT {', '.join(DealRow._fields)} FROM deals"))
 
     def _rows(self, statement: str, *values: int) -> Iterator[Any]:
         try:
@@ -211,6 +217,10 @@ def _write(opened: sqlite3.Connection, what: _Write, rows: Sequence[tuple[Any, .
 @lru_cache
 def _statement(what: _Write, count: int) -> str:
     return what.before + ", ".join([what.row] * count) + what.after
+
+
+def _lenient(raw: bytes) -> str:
+    return raw.decode(errors="replace")
 
 
 def _nothing(_name: str) -> None:

@@ -48,12 +48,13 @@ class Rules(NamedTuple):
 
 
 class Agent(NamedTuple):
-    """A registered key."""
+    """A registered key, and the user whose mandates bind it (None for nobody)."""
 
     agent_id: str
     role: str
     public_key: bytes
     algorithm: str
+    user: str | None
 
 
 class Listing(NamedTuple):

@@ -87,6 +87,10 @@ class StoreError(HeadwayError, RuntimeError):
     """A store that cannot be read or written."""
 
 
+class StoredRowError(StoreError):
+    """A row that holds what no ledger writes."""
+
+
 class StoreBusyError(StoreError):
     """Another writer holds the store."""
 

@@ -14,7 +14,7 @@ from headway.economy.attackers import Attack, stage
 from headway.economy.outcome import MarketOutcome
 from headway.economy.population import Population
 from headway.economy.rack import Rack
-from headway.economy.rules import Rules
+from headway.economy.rules import Rules, basis_points
 from headway.economy.simulate import Policies, Progress, simulate
 from headway.economy.welfare import MICROS
 from headway.facts.check import whole
@@ -37,6 +37,8 @@ class Knob:
         Of its values, a key of :data:`headway.facts.dimensions.DIMENSIONS`.
     whole : bool
         Whether values are whole numbers.
+    in_basis_points : bool
+        Whether values are shares that are kept as whole basis points.
     """
 
     name: str
@@ -45,13 +47,14 @@ class Knob:
     field: str
     dimension: str = "count"
     whole: bool = False
+    in_basis_points: bool = False
 
 
 _KNOBS: Final = (
     Knob("width", "results that a search shows", "rules", "width", whole=True),
     Knob("within", "farthest seller in km", "rules", "within_km"),
     Knob("gate", "longest wait for a batch of quotes", "rules", "gate_s", "seconds"),
-    Knob("fee", "the platform's fee in basis points", "rules", "fee_bps", whole=True),
+    Knob("fee", "the platform's share of a deal", "rules", "fee_bps", "fraction", in_basis_points=True),
     Knob("reputation", "weight of reputation in the order of results", "rules", "reputation", "fraction"),
     Knob("contacts", "most sellers that a buyer asks", "buyers", "contacts", whole=True),
     Knob("attention", "listings that a buyer reads with care", "buyers", "attention"),
@@ -73,8 +76,12 @@ def turned(knob: Knob, value: float, rules: Rules, policies: Policies) -> tuple[
 
     >>> turned(KNOBS["width"], 3, Rules(), Policies())[0].width
     3
+    >>> turned(KNOBS["fee"], 0.02, Rules(), Policies())[0].fee_bps
+    200
     """
     given: Any = int(whole(knob.name, value, least=0)) if knob.whole else float(value)
+    if knob.in_basis_points:
+        given = basis_points(given)
     if knob.part == "rules":
         return replace(rules, **{knob.field: given}), policies
     part = getattr(policies, knob.part)
@@ -107,6 +114,8 @@ class Row:
         Requests without a deal; deals that an instruction made [1].
     largest_loss : float
         Of one redirected consumer, over all runs.
+    fees, takings : float
+        Kept by the platform, and by all sellers, refunds and fees taken off.
     """
 
     name: str
@@ -132,6 +141,8 @@ class Row:
     walked: float
     redirected: float
     largest_loss: float
+    fees: float
+    takings: float
 
 
 def summed(name: str, outcomes: Sequence[MarketOutcome], value: float = math.nan) -> Row:
@@ -173,6 +184,8 @@ def summed(name: str, outcomes: Sequence[MarketOutcome], value: float = math.nan
         mean(lambda o: sum(o.walked.values())),
         mean(lambda o: o.redirected),
         max(o.largest_loss for o in outcomes),
+        mean(lambda o: o.fees),
+        mean(lambda o: o.spent - o.refunded - o.fees),
     )
 
 

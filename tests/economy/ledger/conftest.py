@@ -72,9 +72,10 @@ class World:
         for name in ("ann", "ben"):
             self.do("operator", Deposit, name, 1_000_000, "USD")
 
-    def join(self, name: str, role: str, algorithm: str = "ed25519") -> None:
+    def join(self, name: str, role: str, algorithm: str = "ed25519", user: str = "ursula") -> None:
         key = self.keys[name] = key_pair(algorithm, seed=name.encode())
-        self.do("operator", OpenAccount, name, role, key.public, algorithm)
+        own = user if role == "consumer" else None
+        self.do("operator", OpenAccount, name, role, key.public, algorithm, own)
         session = self.rails.session(name, key.sign(self.rails.challenge(name)))
         assert not isinstance(session, Refusal)
         self.sessions[name] = session

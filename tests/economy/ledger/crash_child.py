@@ -49,9 +49,9 @@ def session() -> list[list[Step]]:
     key = key_pair(seed=b"everyone")
     mandate = Mandate("m1", "user", "ann", 50_000, 500_000, "USD", 0, 10**15, ("shop",), None, False, "n1")
     setup: list[Step] = [
-        ("operator", OpenAccount("1", "user", "user", key.public, "ed25519"), 0),
-        ("operator", OpenAccount("2", "ann", "consumer", key.public, "ed25519"), 0),
-        ("operator", OpenAccount("3", "shop", "business", key.public, "ed25519"), 0),
+        ("operator", OpenAccount("1", "user", "user", key.public, "ed25519", None), 0),
+        ("operator", OpenAccount("2", "ann", "consumer", key.public, "ed25519", "user"), 0),
+        ("operator", OpenAccount("3", "shop", "business", key.public, "ed25519", None), 0),
         ("operator", Deposit("4", "ann", 1_000_000, "USD"), 0),
         ("shop", PublishListing("5", "list", ITEMS, "USD", "pens", ()), 0),
         ("ann", SignMandate("6", mandate, key.sign(signing_bytes(mandate, "headway"))), 0),

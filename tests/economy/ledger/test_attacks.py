@@ -102,6 +102,20 @@ def test_a_forged_login(world) -> None:
     assert world.rails.hosted_session("nobody") is Refusal.UNKNOWN_AGENT
 
 
+def test_nobody_voids_the_login_of_another(world) -> None:
+    rails, ann, ben = world.rails, world.keys["ann"], world.keys["ben"]
+    challenge = rails.challenge("ann")
+    assert rails.challenge("ann") == challenge
+    for signature in (None, "x", b"", bytearray(64), ben.sign(challenge)):
+        assert rails.session("ann", signature) is Refusal.BAD_SIGNATURE
+    assert rails.session("ann", ann.sign(challenge)).agent_id == "ann"
+    assert rails.challenge("ann") != challenge
+    kept = len(rails._challenges)
+    for number in range(100):
+        rails.challenge(f"nobody-{number}")
+    assert len(rails._challenges) == kept
+
+
 def test_an_offer_forged_in_a_business_name(world) -> None:
     fields = ("shop-list", "ann", ITEMS, TOTAL, "USD", LATER)
     assert world.refuse("mart", MakeOffer, "o1", *fields) == "FORGED_OFFER"
@@ -161,7 +175,10 @@ def test_a_reserve_price_is_nowhere_to_leak_from(world) -> None:
 
 COMMANDS = {
     "configure": ("operator", Configure("k", 0, 1, 1, 1, "here", "USD", 0)),
-    "open_account": ("operator", OpenAccount("k", "new", "consumer", key_pair(seed=b"new").public, "ed25519")),
+    "open_account": (
+        "operator",
+        OpenAccount("k", "new", "consumer", key_pair(seed=b"new").public, "ed25519", "ursula"),
+    ),
     "deposit": ("operator", Deposit("k", "ann", 10_000, "USD")),
     "withdraw": ("operator", Withdraw("k", "ann", 10_000, "USD")),
     "bill_compute": ("operator", BillCompute("k", "ann", 1, 1, 1, 1, 1)),
@@ -220,6 +237,8 @@ def test_fields_of_another_type(memory_world, kind: str) -> None:
     for one in dataclasses.fields(command):
         for bad in (None, 1.5, object(), ["a"], {"a": 1}, (1,), b"", True):
             if isinstance(getattr(command, one.name), bytes) and isinstance(bad, bytes) and bad:
+                continue
+            if one.name == "user" and bad is None:
                 continue
             reply = memory_world.ask(sender, dataclasses.replace(command, **{one.name: bad}))
             assert reply.code == "MALFORMED", (one.name, bad, reply)
@@ -301,11 +320,19 @@ class TestMandates:
 
     def test_es256_too(self, world) -> None:
         world.join("vera", "user", "es256")
-        world.give("m1", user="vera")
-        mandate = world.mandate("m2", user="vera")
+        world.join("dan", "consumer", user="vera")
+        world.give("m1", user="vera", agent="dan")
+        mandate = world.mandate("m2", user="vera", agent="dan")
         signature = bytearray(world.sign(mandate))
         signature[40] ^= 1
-        assert world.refuse("ann", SignMandate, mandate, bytes(signature)) == "BAD_SIGNATURE"
+        assert world.refuse("dan", SignMandate, mandate, bytes(signature)) == "BAD_SIGNATURE"
+
+    @pytest.mark.parametrize("signer", ["shop", "ben", "ann", "vera"])
+    def test_signed_by_someone_else_than_the_agents_own_user(self, world, signer: str) -> None:
+        world.join("vera", "user")
+        mandate = world.mandate("m1", user=signer, per_deal=10**15, total=10**15)
+        for sender in {signer, "ann"}:
+            assert world.refuse(sender, SignMandate, mandate, world.sign(mandate)) == "NOT_YOURS"
 
     @pytest.mark.parametrize(
         ("limits", "name"),
@@ -387,13 +414,23 @@ def test_only_the_operator(memory_world, kind: str) -> None:
 
 def test_accounts(world) -> None:
     key = key_pair(seed=b"eve").public
-    assert world.refuse("operator", OpenAccount, "operator", "business", key, "ed25519") == "RESERVED_NAME"
-    assert world.refuse("operator", OpenAccount, "ann", "business", key, "ed25519") == "ACCOUNT_EXISTS"
-    assert world.refuse("operator", OpenAccount, "eve", "business", b"no key", "ed25519") == "BAD_KEY"
-    assert world.refuse("operator", OpenAccount, "eve", "business", key, "es256") == "BAD_KEY"
+    assert world.refuse("operator", OpenAccount, "operator", "business", key, "ed25519", None) == "RESERVED_NAME"
+    assert world.refuse("operator", OpenAccount, "ann", "business", key, "ed25519", None) == "ACCOUNT_EXISTS"
+    assert world.refuse("operator", OpenAccount, "eve", "business", b"no key", "ed25519", None) == "BAD_KEY"
+    assert world.refuse("operator", OpenAccount, "eve", "business", key, "es256", None) == "BAD_KEY"
+    assert world.refuse("operator", OpenAccount, "eve", "consumer", key, "ed25519", "vera") == "UNKNOWN_AGENT"
+    assert world.refuse("operator", OpenAccount, "eve", "consumer", key, "ed25519", "ann") == "NOT_A_USER"
+    assert world.refuse("operator", OpenAccount, "eve", "user", key, "ed25519", "ursula") == "NOT_A_USER"
     assert world.refuse("operator", Deposit, "eve", 10_000, "USD") == "UNKNOWN_AGENT"
     assert world.refuse("operator", Deposit, "ann", 10_000, "XXX") == "UNKNOWN_CURRENCY"
     assert world.refuse("operator", BillCompute, "eve", 1, 1, 1, 1, 1) == "UNKNOWN_AGENT"
+
+
+def test_who_cannot_buy(world) -> None:
+    for buyer in ("ursula", "shop"):
+        offer = ("o1", "shop-list", buyer, ITEMS, TOTAL, "USD", LATER)
+        assert world.refuse("shop", MakeOffer, *offer) == "NOT_A_BUYER"
+    world.offer("o1", seller="shop", buyer="mart")
 
 
 def test_unknown_things(world) -> None:

@@ -43,6 +43,7 @@ def _failing(path: Path) -> set[str]:
 
 def _edit(path: Path, statement: str, *values: Any) -> None:
     connection = sqlite3.connect(path)
+    connection.execute("PRAGMA ignore_check_constraints = 1")
     with connection:
         assert connection.execute(statement, values).rowcount == 1
     connection.close()
@@ -81,6 +82,63 @@ def test_an_edited_ledger(ledger: Path, statement: str, failing: set[str]) -> No
         store.close()
         with pytest.raises(ReplayError, match="entry 9"):
             open_rails(sqlite_store(ledger))
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ("garbage", "entry 5 cannot be read"),
+        ("[]", "entry 5 cannot be read"),
+        ("{}", "entry 5 cannot be read"),
+        ("[" * 100_000, "entry 5 cannot be read"),
+        (b"\xff\x00", "entry 5 holds bytes"),
+    ],
+)
+def test_an_entry_that_no_ledger_writes(ledger: Path, payload: str | bytes, said: str) -> None:
+    """Whoever can write the file can make digests too: what stands there is a breach, and the rest is still told."""
+    import hashlib
+
+    digest = hashlib.sha256(payload.encode() if isinstance(payload, str) else payload).hexdigest()
+    _edit(ledger, "UPDATE entries SET payload = ?, digest = ? WHERE seq = 5", payload, digest)
+    store = sqlite_store(ledger, read_only=True)
+    found = {one.name: one for one in audit(store).invariants}
+    store.close()
+    assert said in found["replay-equals-log"].detail
+    assert not found["replay-equals-log"].holds
+    assert found["debits-equal-credits"].holds
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "7", '{"mandate":7}', '{"key":"k","agent_id":"a","amount":1e999,"currency":"USD"}']
+)
+@pytest.mark.parametrize("kind", ['"deposit"', '"sign_mandate"', "[]", "{}"])
+def test_a_body_of_another_shape(kind: str, body: str) -> None:
+    import hashlib
+
+    payload = f'{{"at_us":1e999,"body":{body},"kind":{kind},"prev":"{"0" * 64}","sender":"operator"}}'.encode()
+    with pytest.raises(ReplayError, match="entry 1"):
+        replay([Entry(1, payload, hashlib.sha256(payload).hexdigest())])
+
+
+@pytest.mark.parametrize(
+    ("statement", "value"),
+    [
+        ("INSERT INTO accounts VALUES (?, 1, 1)", "evil"),
+        ("INSERT INTO accounts VALUES (?, 1, 1)", b"\xff"),
+        ("UPDATE accounts SET debits = ? WHERE account = 'wallet:USD:ann'", "x"),
+        ("UPDATE accounts SET debits = ? WHERE account = 'wallet:USD:ann'", 1.5),
+        ("UPDATE accounts SET account = CAST(? AS TEXT) WHERE account = 'wallet:USD:ann'", b"wallet:USD:\xff"),
+    ],
+)
+def test_an_account_that_no_ledger_writes(ledger: Path, statement: str, value: Any) -> None:
+    _edit(ledger, statement, value)
+    assert _failing(ledger) <= {"debits-equal-credits", "rows-equal-accounts"}
+    assert "rows-equal-accounts" in _failing(ledger)
+
+
+def test_a_deal_that_no_ledger_writes(ledger: Path) -> None:
+    _edit(ledger, "UPDATE deals SET offer_id = ?, total = 'abc' WHERE offer_id = 'o0'", b"\xff")
+    assert _failing(ledger) == {"rows-equal-deals"}
 
 
 def test_history_written_anew(ledger: Path) -> None:
@@ -149,10 +207,11 @@ def _record(
     }
 
 
-LIMITS = {"mandate_id": "m", "per_deal": 10, "total": 15, "not_before_us": 0, "not_after_us": 9}
+USERS = {"u": ("user", None), "v": ("user", None), "x": ("consumer", "u")}
+LIMITS = {"user": "u", "agent": "x", "per_deal": 10, "total": 15, "not_before_us": 0, "not_after_us": 9}
 OPEN = (
     _record(1, "deposit", {}, [("cash:USD:operator", "wallet:USD:a", 100)]),
-    _record(2, "sign_mandate", {"mandate": LIMITS}),
+    _record(2, "sign_mandate", {"mandate": LIMITS | {"mandate_id": "m"}}),
     _record(3, "make_offer", {"offer_id": "o", "total": 10, "currency": "USD"}),
     _record(4, "accept_offer", {"offer_id": "o", "mandate_id": "m"}, [("wallet:USD:a", "held:USD:a", 10)]),
 )
@@ -177,6 +236,11 @@ BROKEN = {
         _record(5, "make_offer", {"offer_id": "p", "total": 1, "currency": "USD"}),
         _record(6, "revoke_mandate", {"mandate_id": "m"}),
         _record(7, "accept_offer", {"offer_id": "p", "mandate_id": "m"}, [("wallet:USD:a", "held:USD:a", 1)]),
+    ),
+    "within-mandate of another user": (
+        _record(5, "sign_mandate", {"mandate": LIMITS | {"mandate_id": "n", "user": "v"}}),
+        _record(6, "make_offer", {"offer_id": "p", "total": 1, "currency": "USD"}),
+        _record(7, "accept_offer", {"offer_id": "p", "mandate_id": "n"}, [("wallet:USD:a", "held:USD:a", 1)]),
     ),
     "held-equals-holds": (_record(5, "withdraw", {}, [("held:USD:a", "cash:USD:operator", 1)]),),
     "compute-equals-bills": (
@@ -205,7 +269,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_each_invariant_can_fail(name: str) -> None:
-    walk = Walk()
+    walk = Walk(users=dict(USERS))
     for record in OPEN:
         walk.see(record)
     assert not walk.worst

@@ -76,7 +76,7 @@ def test_awkward_names_are_accepted(memory_world) -> None:
 
     public = key_pair(seed=b"x").public
     for owner in ("did:key:z6Mk+/=", "_", "~x", "9lives", "a@b.example"):
-        memory_world.do("operator", OpenAccount, owner, "consumer", public, "ed25519")
+        memory_world.do("operator", OpenAccount, owner, "consumer", public, "ed25519", None)
         memory_world.do("operator", Deposit, owner, 10_000, "USD")
     _, errors, _ = loader.load_string("\n".join(book_lines(memory_world.rails.entries())))
     assert not errors

@@ -37,6 +37,11 @@ def test_only_settled_deals_count() -> None:
     assert _score([*_town(), _deal("b0", "x")], "x") > 0
 
 
+def test_what_a_seller_buys_from_itself_counts_nothing() -> None:
+    washed = [*_town(), _deal("s1", "s1", 10_000), _deal("s1", "s0"), _deal("lone", "lone", 10_000)]
+    assert reputations(washed, at_us=0) == reputations([*_town(), _deal("s1", "s0")], at_us=0)
+
+
 def test_on_a_ledger(world) -> None:
     world.give("m1")
     world.deal("o1", "m1", seller="shop")

@@ -66,7 +66,8 @@ class Market(RuleBasedStateMachine):
         self.now, self.count = 1, 0
         key = key_pair(seed=b"all")
         for name, role in (("user", "user"), *((b, "consumer") for b in BUYERS), *((s, "business") for s in SELLERS)):
-            self.send("operator", OpenAccount, name, role, key.public, "ed25519")
+            user = "user" if role == "consumer" else None
+            self.send("operator", OpenAccount, name, role, key.public, "ed25519", user)
         for buyer in BUYERS:
             self.send("operator", Deposit, buyer, 300_000_000, "USD")
             mandate = Mandate(
