@@ -47,7 +47,9 @@ def size(asked: Asked, requests: float | None, tokens: float | None, utilisation
     return Report(
         title=f"{model.name}: fleet for {load:,.4g} requests per second",
         parts=tuple(parts),
-        notes=("each deployment is the cheapest of its system that meets the limits",) if fleets else (),
+        notes=("each fleet is the cheapest of its system: one deployment within the limits, repeated",)
+        if fleets
+        else (),
         document={
             "model": model.name,
             "requests_per_second": load,
