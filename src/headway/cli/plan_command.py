@@ -84,6 +84,7 @@ def _title(model: Model, result: PlanResult) -> str:
     w = result.workload
     limits = [f"{n} <= {format_quantity(v, 'seconds')}" for n, v in (("TTFT", w.ttft), ("TPOT", w.tpot)) if v < 1e12]
     extra = [f"{format_quantity(w.cache_hit, 'fraction')} cached"] if w.cache_hit else []
+    extra += [f"{w.draft} drafted, {w.acceptance:g} kept per pass"] if w.draft else []
     return ", ".join([f"{model.name}: {w.isl:,} in, {w.osl:,} out", *extra, *limits])
 
 
