@@ -243,6 +243,14 @@ def search(asked: Asked) -> tuple[Model, tuple[System, ...], tuple[PlanResult, .
     return model, systems, found if own is None else tuple(own.result(one, workload) for one in found)
 
 
+def context_notes(model: Model, tokens: float) -> tuple[str, ...]:
+    """A note where requests of so many tokens are longer than the model was made for."""
+    from headway.serving.workload import beyond_context
+
+    found = beyond_context(model, tokens)
+    return (found,) if found else ()
+
+
 PLAN_COLUMNS: Final = (
     Column("system", "system", align="left", priority=5),
     Column("layout", "layout", align="left", fold=True),

@@ -10,6 +10,7 @@ import click
 from headway.cli._chart import Axis, Marker, Series, XYChart
 from headway.cli._deployment import (
     Asked,
+    context_notes,
     pass_options,
     read_calibration,
     read_model,
@@ -91,7 +92,7 @@ def curve(
     return Report(
         title=f"{model.name}, {layout.label()}: one decode pass over {over}, {_beside(drawn[0])}",
         parts=tuple(parts),
-        notes=tuple(notes),
+        notes=(*notes, *context_notes(model, context if over == "batch" else 0.0)),
         document={"curves": [_document(c) for c in drawn]},
     )
 

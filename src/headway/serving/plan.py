@@ -24,7 +24,7 @@ from headway.serving.choose import Feasible, nearest
 from headway.serving.deployments import Evaluated, Serving, colocated, separated
 from headway.serving.infeasible import no_room
 from headway.serving.pareto import front
-from headway.serving.workload import Prices, Workload
+from headway.serving.workload import Prices, Workload, beyond_context
 
 PER_MILLION = 1e6
 
@@ -228,6 +228,7 @@ def plan(
     paid = prices or default_prices(system)
     runs = [e for e in (colocated(s), separated(s)) if e is not None and e.count]
     count = sum(e.count for e in runs)
+    beyond = beyond_context(model, workload.isl + workload.osl)
     sources = tuple(dict.fromkeys(model.sources + system.sources + system.chip.sources + s.efficiency.sources))
 
     def result(reason: str, plans: tuple[Plan, ...], nearest: Plan | None) -> PlanResult:
@@ -241,7 +242,7 @@ def plan(
             paid,
             model.name,
             system.name,
-            ASSUMPTIONS,
+            (*ASSUMPTIONS, beyond) if beyond else ASSUMPTIONS,
             sources,
             grade_of(system, None),
         )

@@ -1,0 +1,58 @@
+"""Commands about deployments: what they refuse, note and size, on the command line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Invoke = Callable[..., Any]
+ON = ("llama-3.1-8b", "--on", "h100")
+
+
+@pytest.mark.parametrize(
+    "command", [("plan",), ("modes",), ("size", "--requests", "1 req/s"), ("curve", "--context", "200k")]
+)
+def test_what_is_longer_than_the_models_context_is_noted(headway: Invoke, command: tuple[str, ...]) -> None:
+    length = () if command[0] == "curve" else ("--isl", "200k", "--gpus", "1")
+    done = headway(*command[:1], *ON, *command[1:], *length)
+    assert "longest context of llama-3.1-8b, 131,072" in " ".join(done.out.split())
+    plain = headway(*command[:1], *ON, *(command[1:] if command[0] == "size" else ()))
+    assert "longest context" not in plain.out
+
+
+def test_a_draft_asks_what_is_kept(headway: Invoke) -> None:
+    for command in (("plan",), ("simulate", "--rate", "1")):
+        refused = headway(*command[:1], *ON, *command[1:], "--draft", "3")
+        assert refused.code == 2
+        assert refused.err.count("\n") == 1
+        assert "--acceptance beside --draft 3" in refused.err
+    told = headway("plan", *ON, "--draft", "3", "--acceptance", "2.5", "--gpus", "1")
+    assert told.code == 0
+    assert "3 drafted, 2.5 kept per pass" in told.out
+
+
+@pytest.mark.parametrize("option", [("--ttft", "1s"), ("--tpot", "20ms"), ("--gpus", "4"), ("--isl", "1k")])
+def test_a_curve_refuses_what_it_does_not_use(headway: Invoke, option: tuple[str, str]) -> None:
+    done = headway("curve", *ON, *option)
+    assert done.code == 2
+    assert option[0] in done.err
+
+
+def test_a_curve_prices_only_what_fits(headway: Invoke) -> None:
+    drawn = headway("curve", "llama-3.1-70b", "--on", "h100", "--tp", "8", "--over", "context", "--batch", "256")
+    assert "over context, batch 256" in drawn.out
+    assert "256 sequences fit in memory up to a context of" in " ".join(drawn.out.split())
+    asked = ("curve", "llama-3.1-70b", "--on", "h100", "--tp", "8", "--over", "context", "--batch", "256", "--csv")
+    rows = list(csv.DictReader(io.StringIO(headway(*asked).out)))
+    assert {r["fits"] for r in rows} == {"yes", "no"}
+    assert all(bool(r["usd_per_mtok"]) == (r["fits"] == "yes") for r in rows)
+
+
+def test_a_small_load_rents_no_whole_node(headway: Invoke) -> None:
+    asked = ("size", *ON, "--isl", "1k", "--osl", "200", "--ttft", "1s", "--tpot", "20ms", "--requests", "1 req/s")
+    fleet = headway(*asked, "--json").json()["fleets"][0]
+    assert (fleet["replicas"], fleet["chips"]) == (1, 1)
