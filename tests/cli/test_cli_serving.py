@@ -5,11 +5,35 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 Invoke = Callable[..., Any]
+MINE = """
+[chip.acc1]
+vendor = "Acme"
+year = 2026
+generation = "acme-1"
+flops = { bf16 = "1 PFLOP/s", fp8 = "2 PFLOP/s" }
+hbm_bytes = "128 GB"
+hbm_bandwidth = "4 TB/s"
+source = "datasheet"
+retrieved = 2026-01-01
+kind = "datasheet"
+
+[system.acme8]
+chip = "acc1"
+chips = 8
+domain_size = 8
+link_bandwidth = "400 GB/s"
+link_latency = "2us"
+network_latency = "5us"
+source = "vendor"
+retrieved = 2026-01-01
+kind = "datasheet"
+"""
 ON = ("llama-3.1-8b", "--on", "h100")
 
 
@@ -56,3 +80,23 @@ def test_a_small_load_rents_no_whole_node(headway: Invoke) -> None:
     asked = ("size", *ON, "--isl", "1k", "--osl", "200", "--ttft", "1s", "--tpot", "20ms", "--requests", "1 req/s")
     fleet = headway(*asked, "--json").json()["fleets"][0]
     assert (fleet["replicas"], fleet["chips"]) == (1, 1)
+
+
+def test_a_system_of_a_file_stands_beside_the_catalog(headway: Invoke, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(MINE, encoding="utf-8")
+    asked = ("--hardware", str(mine), "--price", "$2/GPU-h", "--json")
+    done = headway("plan", "llama-3.1-8b", "--on", "acme8,h100,2xACME8", *asked, "--isl", "1k", "--osl", "200")
+    assert done.code == 0, done.err
+    systems = [found["system"] for found in done.json()["systems"]]
+    assert systems == ["acme8", "hgx-h100", "2xACME8"]
+    # Without a network no layout and no pair of pools reaches across the two domains.
+    for found in done.json()["systems"][2]["plans"]:
+        assert found["mode"] == "colocated" or found["chips"] <= 8
+    shown = headway("system", "acme8", "--hardware", str(mine))
+    assert shown.code == 0
+    assert "8 x acc1" in shown.out
+    wrong = headway("system", "acme9", "--hardware", str(mine))
+    assert wrong.code == 2
+    assert "did you mean acme8" in wrong.err
+    assert headway("system", "h100", "--hardware", str(tmp_path / "none.toml")).code == 2

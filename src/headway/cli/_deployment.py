@@ -166,13 +166,14 @@ def read_systems(asked: Asked) -> tuple[System, ...]:
     UnknownNameError
         If a name is in neither; the message gives the nearest.
     """
-    from headway.facts.systems import load_system_toml, system
+    return tuple(read_system(asked.hardware, name) for name in asked.on)
 
-    known = system_names()
-    return tuple(
-        load_system_toml(asked.hardware, name) if asked.hardware and name not in known else system(name)
-        for name in asked.on
-    )
+
+def read_system(hardware: str | None, name: str) -> System:
+    """One system by name, from the user's own file first where there is one."""
+    from headway.facts.systems import own_system, system
+
+    return system(name) if hardware is None else own_system(hardware, name)
 
 
 def read_precision(model: Model, weights: str | None, kv: str | None) -> Precision:

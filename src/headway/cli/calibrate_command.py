@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli._deployment import read_system
 from headway.cli._output import output_options
 from headway.cli._params import CONFIG, MODEL, PRECISION, Converted, integer
 from headway.cli._report import Column, Passage, Quantity, Report, Table, Toned
@@ -85,7 +86,7 @@ def calibrate(
     from headway.evidence.own_stack import Deployment, fit_stack
     from headway.physics.layout import Layout
 
-    served, system = _served(model, config), _system(on, hardware)
+    served, system = _served(model, config), read_system(hardware, on)
     precision = read_precision(served, weights, kv)
     common = {"tp": tp, "dp": dp, "ep": ep, "pp": pp, "cp": cp}
     cases: list[Case] = []
@@ -104,13 +105,6 @@ def _served(model: Model | None, config: str | None) -> Model:
     if (model is None) == (config is None):
         raise InputError("--model", "nothing" if model is None else "both", "either --model or --config")
     return Model.from_config(config) if config is not None else model  # type: ignore[return-value]
-
-
-def _system(on: str, hardware: str | None) -> System:
-    from headway.cli._params import system_names
-    from headway.facts.systems import load_system_toml, system
-
-    return load_system_toml(hardware, on) if hardware and on not in system_names() else system(on)
 
 
 def _report(
