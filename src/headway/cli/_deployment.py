@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from headway.cli._params import CONFIG, FRACTION, PRECISION, TIME, TOKENS, Converted, integer, quantity, system_names
+from headway.cli._params import (
+    CONFIG,
+    FRACTION,
+    PRECISION,
+    TIME,
+    TOKENS,
+    Converted,
+    integer,
+    named_model,
+    quantity,
+    system_names,
+)
 from headway.cli._report import Cell, Column, Table
 from headway.serving.document import layout_name
 
@@ -146,14 +157,18 @@ def read_model(asked: Asked) -> Model:
     InputError
         If there is none, or both.
     """
-    from headway.facts.errors import InputError
+    from headway.facts.errors import ConfigError, InputError
     from headway.facts.model import Model
-    from headway.facts.models import model
 
-    if asked.config is not None and asked.model is None:
-        return Model.from_config(asked.config)
-    if asked.model is not None and asked.config is None:
-        return model(asked.model)
+    if (asked.model is None) != (asked.config is None):
+        name = asked.config or asked.model or ""
+        try:
+            return named_model(name) if asked.config is None else Model.from_config(name)
+        except ConfigError:
+            if asked.weights is None:
+                raise
+            # Formats that are not understood do not matter where others are asked for.
+            return Model.from_config(name, formats=False)
     both = "both MODEL and --config" if asked.model else "neither MODEL nor --config"
     raise InputError("MODEL", both, "a name of the catalog ('headway models') or --config with a config.json")
 
