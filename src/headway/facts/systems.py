@@ -374,22 +374,10 @@ def load_system_toml(path: str | Path, name: str | None = None) -> System:
 
 
 def own_system(path: str | Path, name: str) -> System:
-    """The system of that name in a user's own TOML file, else in the catalog.
+    """The system of that name in a user's own TOML file (``"2xacme8"``: two of its ``acme8``), else in the catalog.
 
-    Parameters
-    ----------
-    path : str or Path
-        As :func:`load_system_toml` reads it.
-    name : str
-        As :func:`system` reads it: ``"2xacme8"`` is two of the file's ``acme8``.
+    Errors are those of :func:`load_system_toml` and :func:`system`; a name in neither gets the nearest of both.
 
-    Raises
-    ------
-    InputError, UnknownNameError, RangeError
-        As :func:`load_system_toml` and :func:`system`; for a name that is in neither, with the nearest of both.
-
-    Examples
-    --------
     >>> own_system("absent.toml", "h200")
     Traceback (most recent call last):
     headway.facts.errors.InputError: ...

@@ -91,7 +91,18 @@ class Feasible:
 
 
 def nearest(s: Serving, runs: Sequence[Evaluated]) -> tuple[str, tuple[Evaluated, int]]:
-    """A sentence on which limit is missed and by how much, and the deployment that misses them least."""
+    """A sentence on which limit is missed and by how much, and the deployment that misses them least.
+
+    >>> from headway.facts.efficiency import efficiency_of
+    >>> from headway.facts.models import model
+    >>> from headway.facts.systems import system
+    >>> from headway.serving.deployments import colocated
+    >>> from headway.serving.workload import Workload
+    >>> llama, box = model("llama-3.1-8b"), system("hgx-h200")
+    >>> s = Serving(llama, box, Workload(1000, 200, tpot=1e-6), llama.precision, efficiency_of(box), 1)
+    >>> nearest(s, [colocated(s)])[0].startswith("TPOT at best")
+    True
+    """
     w = s.workload
     misses: list[tuple[float, Evaluated, int]] = []
     for run in runs:
