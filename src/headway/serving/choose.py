@@ -62,18 +62,20 @@ class Feasible:
         """The run and the place in it of each of some rows."""
         return [(self.runs[self.run[k]], int(self.index[k])) for k in rows]
 
-    def best(self, premium: float) -> list[int]:
+    def best(self, premium: float, osl: int) -> list[int]:
         """Rows that no other beats in cost and speed, fastest per user first.
 
         A row that costs up to `premium` more, is no slower per user and leaves at most half the time to first
-        token takes the place of one of them.
+        token takes the place of one of them; of the cheapest, one that ends an answer of `osl` tokens no later.
         """
         cost = self.chips / self.rate
-        kept = np.array([self._sooner(k, cost, premium) for k in front_2d(1.0 / self.tpot, cost)], dtype=np.intp)
+        rows = front_2d(1.0 / self.tpot, cost)
+        kept = np.array([self._sooner(k, cost, premium, self.tpot) for k in rows], dtype=np.intp)
+        kept[-1:] = [self._sooner(k, cost, premium, self.ttft + osl * self.tpot) for k in rows[-1:]]
         return [int(k) for k in kept[front_2d(1.0 / self.tpot[kept], cost[kept])]]
 
-    def _sooner(self, row: int, cost: NDArray[np.float64], premium: float) -> int:
-        near = np.flatnonzero((self.tpot <= self.tpot[row]) & (cost <= cost[row] * (1.0 + premium)))
+    def _sooner(self, row: int, cost: NDArray[np.float64], premium: float, late: NDArray[np.float64]) -> int:
+        near = np.flatnonzero((late <= late[row]) & (cost <= cost[row] * (1.0 + premium)))
         quick = near[np.argmin(self.ttft[near])]
         return int(quick if self.ttft[quick] <= _SHORTER * self.ttft[row] else row)
 

@@ -253,7 +253,7 @@ def plan(
     if not found.index.size:
         reason, miss = nearest(s, runs)
         return result(reason, (), _plans(s, paid, [miss])[0])
-    rows, blocks = found.best(ttft_premium), found.blocks(ttft_premium)
+    rows, blocks = found.best(ttft_premium, workload.osl), found.blocks(ttft_premium)
     plans = _plans(s, paid, found.at(rows))
     return replace(result("", plans, None), blocks=_plans(s, paid, found.at(blocks), single=True))
 
