@@ -120,3 +120,11 @@ def test_measure_writes_a_machine(headway: Invoke, tmp_path: Path, monkeypatch: 
     assert used.code == 0, used.err
     assert headway("measure", "--json").json()["systems"][0]["name"] == "this-machine"
     assert headway("measure", "--threads", "0").code == 2
+
+
+def test_the_engine_is_asked_for_or_named_by_the_files(headway: Invoke, runs: Path) -> None:
+    asked = ("calibrate", str(runs), "--model", "llama-3.1-8b", "--on", "8xh100")
+    assert headway(*asked, "--json").json()["stack"].endswith(", vllm")
+    wrong = headway(*asked, "--engine", "bogus")
+    assert wrong.code == 2
+    assert "--engine: 'bogus' is not accepted" in wrong.err

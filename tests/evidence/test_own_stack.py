@@ -375,3 +375,27 @@ def test_constants_are_fields_or_the_request_overhead() -> None:
     names = {c.name for c in CONSTANTS}
     assert {n for n in names if not hasattr(Efficiency(), n)} <= {REQUEST_OVERHEAD}
     assert all(c.low < c.least < c.high for c in CONSTANTS)
+
+
+def test_a_constant_that_the_data_refute_is_let_go() -> None:
+    """An overhead of 0.4 s before answers within 0.1 s, though little depends on it where it is small."""
+    seconds = np.array([0.02, 0.05, 0.1])
+    work = np.array([0.021, 0.045, 0.11])
+    known = Prior(np.array([0.4]), np.ones(1), np.array([1e-4]), np.array([10.0]))
+    found = fit(lambda c: c[0] + work, seconds, known, expected=(0.3,))
+    assert found.free == (0,)
+    assert found.value[0] < 0.1
+    # Without anything against it the published value stays.
+    kept = fit(lambda c: 1e-6 * c[0] + work, work, known, expected=(0.3,))
+    assert kept.free == ()
+    assert kept.value[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("named", "engine"),
+    [({"backend": "sglang"}, "sglang"), ({"backend": "openai"}, ""), ({}, "vllm"), ({"accept_length": 1.0}, "sglang")],
+)
+def test_a_file_names_its_engine(named: dict[str, Any], engine: str) -> None:
+    raw = {"mean_ttft_ms": 50, "mean_tpot_ms": 10, "completed": 100, "duration": 20, "max_concurrency": 4}
+    run = benchmark_run(raw | {"total_input_tokens": 100_000, "total_output_tokens": 20_000} | named, "mine.json")
+    assert run.engine == engine

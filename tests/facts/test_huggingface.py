@@ -450,3 +450,25 @@ def test_mutated_configurations_give_a_model_or_one_clear_error(data: st.DataObj
         assert outcome.total_params >= outcome.active_params > 0
         assert 1 <= outcome.n_layers <= 10_000
         assert outcome.matmul_params > 0
+
+
+def test_seed_oss_has_biases_on_queries_keys_and_values_alone() -> None:
+    """ByteDance-Seed/Seed-OSS-36B: 36.15 B parameters as published."""
+    found = read_config(
+        {
+            "model_type": "seed_oss",
+            "attention_bias": True,
+            "attention_out_bias": False,
+            "head_dim": 128,
+            "hidden_size": 5120,
+            "intermediate_size": 27648,
+            "max_position_embeddings": 524288,
+            "num_attention_heads": 80,
+            "num_hidden_layers": 64,
+            "num_key_value_heads": 8,
+            "tie_word_embeddings": False,
+            "vocab_size": 155136,
+        }
+    )
+    assert found.total_params == 36_151_104_512
+    assert found.max_context == 524288

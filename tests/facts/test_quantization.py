@@ -9,8 +9,9 @@ import pytest
 from headway.facts.errors import ConfigError
 from headway.facts.families.fields import Fields
 from headway.facts.models import model
+from headway.facts.module_names import globs
 from headway.facts.precision import Precision
-from headway.facts.quantization import globs, read_precision
+from headway.facts.quantization import read_precision
 
 
 def read(quantization: dict[str, Any] | None, layers: int = 32, **text: Any) -> Precision:
@@ -103,6 +104,25 @@ def test_groups_of_compressed_tensors(weights: dict[str, Any], expected: str) ->
         ({"quant_method": "gptq", "bits": 4, "group_size": 32}, "int4"),
         ({"quant_method": "gptq", "bits": 8}, "int8"),
         ({"quant_method": "fp8"}, "fp8"),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 128, "data_type": "int"}, "int4-g128"),
+        ({"quant_method": "auto-round", "bits": 4, "group_size": 32, "data_type": "mx_fp"}, "mxfp4"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}, "int4"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_use_double_quant": True}, "int4-g128"),
+        ({"quant_method": "bitsandbytes", "load_in_8bit": True}, "int8"),
+        ({"quant_method": "torchao", "quant_type": "int4_weight_only"}, "int4-g128"),
+        (
+            {"quant_method": "torchao", "quant_type": {"default": {"_type": "Int8DynamicActivationInt4WeightConfig"}}},
+            "int4-g128",
+        ),
+        (
+            {
+                "quant_method": "torchao",
+                "quant_type": {"default": {"_type": "Float8DynamicActivationFloat8WeightConfig"}},
+            },
+            "fp8",
+        ),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp4", "group_size": 32}}}, "mxfp4"),
+        ({"quant_method": "quark", "global_quant_config": {"weight": {"dtype": "fp8_e4m3"}}}, "fp8"),
         ({"quant_method": "fbgemm_fp8", "modules_to_not_convert": ["lm_head"]}, "fp8"),
     ],
 )
@@ -120,6 +140,9 @@ def test_other_methods(quantization: dict[str, Any], expected: str) -> None:
         {"quant_method": "fp8", "modules_to_not_convert": 5},
         {"quant_method": "fp8", "modules_to_not_convert": ["x" * 1000]},
         {"quant_method": "gptq", "bits": 3},
+        {"quant_method": "quark"},
+        {"quant_method": "torchao", "quant_type": 3},
+        {"quant_method": "auto-round", "data_type": "fp2"},
         {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": ["FP8"]},
         {"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_scheme": {"num_bits": 3}},
         {"quant_method": "compressed-tensors", "config_groups": {"a": {"weights": {"num_bits": 5}}}},
@@ -131,6 +154,39 @@ def test_what_is_not_understood_is_one_error(quantization: dict[str, Any]) -> No
     with pytest.raises(ConfigError) as caught:
         read(quantization)
     assert "\n" not in str(caught.value)
+
+
+ATTENTION = [f"model.layers.{i}.self_attn.{x}_proj" for i in range(32) for x in "qkvo"]
+
+
+@pytest.mark.parametrize(
+    "quantization",
+    [
+        {"quant_method": "fp8", "ignored_layers": ["lm_head", *ATTENTION]},
+        {"quant_method": "gptq", "bits": 4, "dynamic": {"lm_head": {}, "-:.*attn.*": {}}},
+        {"quant_method": "quark", "exclude": ATTENTION, "global_quant_config": {"weight": {"dtype": "fp4"}}},
+        {"quant_method": "fp8", "ignore": [r"re:model\.layers\.([0-9]|[1-7][0-9])\.self_attn\..*"]},
+        {"quant_method": "fp8", "ignore": [r"re:.*self_attn\.[qkvo]_proj$"]},
+        {"quant_method": "fp8", "ignore": [r"re:(model\.)?layers\.\d{1,2}\.(?:self|linear)_attns?.*"]},
+    ],
+)
+def test_attention_that_a_tool_left_alone(quantization: dict[str, Any]) -> None:
+    found = read(quantization)
+    assert found.attention == "bf16"
+    assert found.ffn != "bf16"
+    assert found.experts != "bf16"
+
+
+def test_expressions_name_a_group_before_the_class_does() -> None:
+    experts = {"targets": ["re:.*experts.*"], "weights": {"num_bits": 4, "type": "float", "group_size": 16}}
+    rest = {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel"}}
+    for groups in ({"a": experts, "b": rest}, {"a": rest, "b": experts}):
+        found = read({"quant_method": "compressed-tensors", "config_groups": groups})
+        assert (found.attention, found.experts) == ("fp8", "nvfp4")
+
+
+def test_the_scales_of_an_eight_bit_cache() -> None:
+    assert read({"quant_method": "fp8", "kv_cache_scheme": "static"}).kv == "fp8"
 
 
 def test_hostile_expressions_are_not_run() -> None:

@@ -94,6 +94,23 @@ def test_what_fits_is_marked() -> None:
     assert fits == [True, False]
 
 
+@pytest.mark.parametrize("over", ["batch", "context"])
+def test_every_point_says_whether_it_fits(over: Axis) -> None:
+    drawn = of_curve("llama-3.1-70b", over, batch=64, context=4096)
+    assert set(drawn.fits) == {True, False}
+    edge = drawn.largest_batch if over == "batch" else drawn.longest_context
+    assert drawn.fits.tolist() == (drawn.x <= edge).tolist()
+    of, place = model("llama-3.1-70b"), Layout(tp=2)
+    last = (edge, 4096.0) if over == "batch" else (64.0, edge)
+    assert bool(memory_use(of, BOX, place, *last).fits)
+
+
+def test_a_model_without_room_fits_nowhere() -> None:
+    drawn = curve(model("llama-3.1-70b"), system("hgx-h100"), over="context", batch=1)
+    assert not drawn.fits.any()
+    assert drawn.longest_context == drawn.largest_batch == 0
+
+
 def test_the_lecture_profile_draws_its_own_terms() -> None:
     plain, lecture = (
         curve(model("deepseek-v3"), BOX, Layout(dp=8, ep=8), x=[1.0], profile=p) for p in ("datasheet", "lecture")

@@ -33,7 +33,7 @@ def planned() -> PlanResult:
 
 
 def only(index: int) -> PlanResult:
-    return dataclasses.replace(planned(), plans=(planned().plans[index],))
+    return dataclasses.replace(planned(), plans=(planned().plans[index],), blocks=())
 
 
 def sized(load: float, share: float = 0.7, found: PlanResult | None = None) -> Fleet:
@@ -64,7 +64,7 @@ def test_a_fleet_carries_its_load(load: float, share: float) -> None:
 def test_more_load_never_costs_less(loads: list[float], share: float) -> None:
     less, more = (sized(load, share) for load in loads)
     assert more.usd_per_hour >= less.usd_per_hour * (1 - 1e-12)
-    alone = dataclasses.replace(planned(), plans=(less.plan,))
+    alone = dataclasses.replace(planned(), plans=(less.plan,), blocks=())
     assert sized(loads[1], share, alone).replicas >= less.replicas
 
 
@@ -80,6 +80,31 @@ def test_the_least_dear_plan_is_repeated(load: float) -> None:
     best = sized(load).usd_per_hour
     for i in range(len(planned().plans)):
         assert best <= sized(load, found=only(i)).usd_per_hour
+
+
+def test_a_small_load_takes_one_small_deployment() -> None:
+    fleet = sized(1.0)
+    assert (fleet.replicas, fleet.chips, fleet.plan.workers) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("osl", [200, 4000])
+def test_more_chips_allowed_never_cost_more(osl: int) -> None:
+    of, w = model("llama-3.1-70b"), Workload(1000, osl, ttft=2.0, tpot=0.04)
+    results = [plan(of, BOX, w, prices=Prices(2.0), chips=n) for n in (2, 3, 4, 8)]
+    for load in (0.05, 0.2, 1.0, 5.0, 40.0):
+        bills = [sized(load, found=r).usd_per_hour for r in results]
+        assert bills == sorted(bills, reverse=True)
+
+
+def test_blocks_are_deployments_of_their_own() -> None:
+    w = planned().workload
+    for n in (1, 2, 4):
+        alone = plan(model("llama-3.1-8b"), BOX, w, prices=Prices(2.0), chips=n)
+        most = max(p.requests_per_second for p in alone.plans if p.chips == n)
+        block = max(p.requests_per_second for p in planned().blocks if p.chips <= n)
+        # Whole workers of one plan may be split again: a block of fewer chips is repeated instead.
+        assert block * n >= most * (1 - 1e-9)
+        assert all(p.ttft_s <= w.ttft and p.tpot_s <= w.tpot and p.chips <= 8 for p in planned().blocks)
 
 
 @given(replicas=st.integers(1, 10_000), share=SHARE)

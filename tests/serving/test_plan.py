@@ -45,8 +45,9 @@ def workloads(draw: st.DrawFn) -> Workload:
     )
 
 
-def planned(name: str, w: Workload, *, prices: Prices = RENT, chips: int = 4) -> PlanResult:
-    return plan(model(name), BOX, w, prices=prices, chips=chips)
+def planned(name: str, w: Workload, *, prices: Prices = RENT, chips: int = 4, ttft_premium: float = 0.0) -> PlanResult:
+    """The search with nothing given up for a short TTFT, so that the least cost is exact."""
+    return plan(model(name), BOX, w, prices=prices, chips=chips, ttft_premium=ttft_premium)
 
 
 def cheapest(result: PlanResult) -> float:
@@ -105,10 +106,12 @@ def dominated(a: Plan, b: Plan) -> bool:
     )
 
 
-@given(name=st.sampled_from(NAMES), w=workloads(), chips=st.sampled_from((1, 2, 4)))
+@given(
+    name=st.sampled_from(NAMES), w=workloads(), chips=st.sampled_from((1, 2, 4)), premium=st.sampled_from((0.0, 0.01))
+)
 @settings(max_examples=40)
-def test_plans_keep_what_they_promise(name: str, w: Workload, chips: int) -> None:
-    result = planned(name, w, chips=chips)
+def test_plans_keep_what_they_promise(name: str, w: Workload, chips: int, premium: float) -> None:
+    result = planned(name, w, chips=chips, ttft_premium=premium)
     assert result.feasible == bool(result.plans) == (result.reason == "")
     for p in result.plans:
         check_plan(p, name, w, chips)
@@ -167,6 +170,46 @@ def test_power_comes_on_top_of_rent(name: str, w: Workload, kwh: float) -> None:
 def test_an_ideal_machine_never_costs_more(name: str, w: Workload) -> None:
     ideal = plan(model(name), BOX, w, prices=RENT, chips=4, efficiency=IDEAL)
     assert cheapest(ideal) <= cheapest(planned(name, w)) * CLOSE
+
+
+@given(name=st.sampled_from(NAMES), w=workloads())
+@settings(max_examples=15)
+def test_a_short_ttft_costs_the_premium_at_most(name: str, w: Workload) -> None:
+    exact, kind = (planned(name, w, ttft_premium=p) for p in (0.0, 0.01))
+    assert cheapest(exact) <= cheapest(kind) * CLOSE
+    assert cheapest(kind) <= cheapest(exact) * 1.01 * CLOSE
+
+
+@pytest.mark.parametrize("tpot", [0.03, 0.05])
+def test_nobody_waits_for_a_first_token_at_the_same_cost(tpot: float) -> None:
+    of, box = model("llama-3.1-70b"), system("hgx-h100")
+    free, bound = (plan(of, box, Workload(4000, 1000, ttft=t, tpot=tpot), prices=RENT) for t in (math.inf, 2.0))
+    assert free.cheapest is not None
+    assert bound.cheapest is not None
+    # A limit that hardly costs anything is kept without being asked for.
+    assert free.cheapest.usd_per_mtok <= bound.cheapest.usd_per_mtok * CLOSE
+    if bound.cheapest.usd_per_mtok <= 1.001 * free.cheapest.usd_per_mtok:
+        assert free.cheapest.ttft_s <= 2.0 * bound.cheapest.ttft_s
+
+
+def test_nobody_waits_half_a_minute_to_save_half_a_percent() -> None:
+    of, box = model("llama-3.1-70b"), system("hgx-h100")
+    exact, kind = (plan(of, box, Workload(4000, 1000), prices=RENT, ttft_premium=p).cheapest for p in (0.0, 0.01))
+    assert exact is not None
+    assert kind is not None
+    assert exact.ttft_s > 10
+    assert kind.ttft_s < 1
+    assert kind.ttft_s + 1000 * kind.tpot_s < exact.ttft_s + 1000 * exact.tpot_s
+    assert kind.usd_per_mtok <= 1.01 * exact.usd_per_mtok
+
+
+def test_without_a_network_pools_share_a_domain() -> None:
+    two = dataclasses.replace(BOX, chips=16, network_bandwidth=None)
+    result = plan(model("llama-3.1-8b"), two, Workload(4000, 1000, ttft=1.0, tpot=0.02), prices=RENT)
+    separate = [p for p in (*result.plans, *result.blocks) if p.mode == "separate"]
+    assert result.feasible
+    assert all(p.chips <= BOX.domain_size for p in separate)
+    assert all(p.layout.chips <= BOX.domain_size for p in result.plans)
 
 
 def test_speculation_that_keeps_more_costs_less() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headway.facts.errors import RangeError
-from headway.serving.workload import Prices, Workload
+from headway.facts.models import model
+from headway.facts.systems import system
+from headway.serving.plan import plan
+from headway.serving.workload import Prices, Workload, beyond_context
 
 LENGTH = st.integers(1, 10_000_000)
 BAD = (float("nan"), -1, True, "4k", None, [4000])
@@ -88,3 +92,12 @@ def test_a_price_that_is_none_is_named(bad: Any) -> None:
     if bad != 0.0:
         with pytest.raises(RangeError, match=r"^usd_per_kwh: "):
             Prices(1.0, bad)
+
+
+def test_a_request_beyond_the_models_context_is_noted() -> None:
+    of, box = model("llama-3.1-8b"), system("hgx-h200")
+    assert beyond_context(of, of.max_context) == ""
+    assert beyond_context(dataclasses.replace(of, max_context=0), 1e9) == ""
+    for osl, noted in ((1000, False), (131_072, True)):
+        found = plan(of, box, Workload(1000, osl), prices=Prices(2.0), chips=1)
+        assert any("longest context of llama-3.1-8b, 131,072" in a for a in found.assumptions) is noted

@@ -19,6 +19,7 @@ from headway.cli._params import (
     Converted,
     integer,
     model_names,
+    named_model,
     quantity,
     system_names,
 )
@@ -86,13 +87,15 @@ def _names(text: str, _field: str) -> tuple[str, ...]:
 
 SYSTEMS: Final = Converted("system,...", _names, system_names)
 
-_OPTIONS: Final = (
+_WHAT: Final = (
     click.argument(
         "model", required=False, metavar="[MODEL]", type=Converted("model", lambda text, _: text, model_names)
     ),
     click.option("--config", type=CONFIG, help="A published config.json instead of MODEL; nothing is downloaded."),
     click.option("--on", type=SYSTEMS, multiple=True, required=True, help="Systems, separated by commas or repeated."),
     click.option("--hardware", type=CONFIG, help="A TOML file with systems of your own, named by --on."),
+)
+_WORKLOAD: Final = (
     click.option("--isl", type=TOKENS, default="4k", show_default=True, help="Input tokens of a request."),
     click.option("--osl", type=TOKENS, default="1k", show_default=True, help="Output tokens of a request."),
     click.option("--cache-hit", type=FRACTION, default="0", help="Share of the input found in a prefix cache."),
@@ -100,9 +103,11 @@ _OPTIONS: Final = (
     click.option("--tpot", type=TIME, help="Limit on the mean time per output token; on each request where simulated."),
     click.option("--draft", type=integer(0, 64), default="0", help="Tokens drafted per pass by an MTP module."),
     click.option("--acceptance", type=quantity("count", "tokens"), help="Mean tokens kept per pass, 1 to 1 + draft."),
+    click.option("--gpus", type=integer(1, 1_000_000), help="Chips that may be used; one node or rack by default."),
+)
+_REST: Final = (
     click.option("--weights", type=PRECISION, help="Format of the linear layers; the model's own by default."),
     click.option("--kv", type=PRECISION, help="Format of the KV cache; the model's own by default."),
-    click.option("--gpus", type=integer(1, 1_000_000), help="Chips that may be used; one node or rack by default."),
     click.option("--price", type=quantity("dollars_per_gpu_hour", "price"), help="Rent, as '$2.10/GPU-h'."),
     click.option("--tariff", help="A tariff of the system by name; 'headway system' lists them."),
     click.option("--power-price", type=quantity("dollars_per_kwh", "price"), default="$0/kWh", help="As '$0.08/kWh'."),
@@ -112,20 +117,39 @@ _OPTIONS: Final = (
 
 def deployment_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a deployment; the function gets them as its first argument, an :class:`Asked`."""
+    return _gathered(function, (*_WHAT, *_WORKLOAD, *_REST))
+
+
+def pass_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of one pass: those of a deployment, without a workload and its limits."""
+    return _gathered(function, (*_WHAT, *_REST))
+
+
+def _gathered(function: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
     names = tuple(entry.name for entry in fields(Asked))
 
     @functools.wraps(function)
     def gather(**given: Any) -> Any:
-        own = {name: given.pop(name) for name in names}
+        own = {name: given.pop(name, None) for name in names}
         for limit in ("ttft", "tpot"):
             own[limit] = math.inf if own[limit] is None else own[limit]
         own["on"] = tuple(name for several in own["on"] for name in several)
+        _check_draft(own["draft"] or 0, own["acceptance"])
         return function(Asked(**own), **given)
 
     found: Callable[..., Any] = gather
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         found = option(found)
     return found
+
+
+def _check_draft(draft: int, acceptance: float | None) -> None:
+    """Refuse a draft of which nobody says how much is kept: it would only cost."""
+    if draft and acceptance is None:
+        from headway.facts.errors import InputError
+
+        expected = f"--acceptance beside --draft {draft}: mean tokens kept per pass, from 1 to {1 + draft}"
+        raise InputError("--acceptance", "nothing", expected)
 
 
 def read_model(asked: Asked) -> Model:
@@ -136,14 +160,18 @@ def read_model(asked: Asked) -> Model:
     InputError
         If there is none, or both.
     """
-    from headway.facts.errors import InputError
+    from headway.facts.errors import ConfigError, InputError
     from headway.facts.model import Model
-    from headway.facts.models import model
 
-    if asked.config is not None and asked.model is None:
-        return Model.from_config(asked.config)
-    if asked.model is not None and asked.config is None:
-        return model(asked.model)
+    if (asked.model is None) != (asked.config is None):
+        name = asked.config or asked.model or ""
+        try:
+            return named_model(name) if asked.config is None else Model.from_config(name)
+        except ConfigError:
+            if asked.weights is None:
+                raise
+            # Formats that are not understood do not matter where others are asked for.
+            return Model.from_config(name, formats=False)
     both = "both MODEL and --config" if asked.model else "neither MODEL nor --config"
     raise InputError("MODEL", both, "a name of the catalog ('headway models') or --config with a config.json")
 
@@ -156,13 +184,14 @@ def read_systems(asked: Asked) -> tuple[System, ...]:
     UnknownNameError
         If a name is in neither; the message gives the nearest.
     """
-    from headway.facts.systems import load_system_toml, system
+    return tuple(read_system(asked.hardware, name) for name in asked.on)
 
-    known = system_names()
-    return tuple(
-        load_system_toml(asked.hardware, name) if asked.hardware and name not in known else system(name)
-        for name in asked.on
-    )
+
+def read_system(hardware: str | None, name: str) -> System:
+    """One system by name, from the user's own file first where there is one."""
+    from headway.facts.systems import own_system, system
+
+    return system(name) if hardware is None else own_system(hardware, name)
 
 
 def read_precision(model: Model, weights: str | None, kv: str | None) -> Precision:
@@ -231,6 +260,14 @@ def search(asked: Asked) -> tuple[Model, tuple[System, ...], tuple[PlanResult, .
         for s in systems
     )
     return model, systems, found if own is None else tuple(own.result(one, workload) for one in found)
+
+
+def context_notes(model: Model, tokens: float) -> tuple[str, ...]:
+    """A note where requests of so many tokens are longer than the model was made for."""
+    from headway.serving.workload import beyond_context
+
+    found = beyond_context(model, tokens)
+    return (found,) if found else ()
 
 
 PLAN_COLUMNS: Final = (

@@ -181,10 +181,20 @@ def system_names() -> tuple[str, ...]:
     return tuple(systems.system_names())
 
 
-def _model(text: str, _field: str) -> Model:
+def named_model(text: str) -> Model:
+    """The model of that name in the catalog, or in a ``config.json`` of that path.
+
+    >>> named_model("llama-3.1-8b").name
+    'llama-3.1-8b'
+    """
+    from headway.facts.model import Model
     from headway.facts.models import model
 
-    return model(text)
+    return Model.from_config(text) if text.strip().lower().endswith(".json") else model(text)
+
+
+def _model(text: str, _field: str) -> Model:
+    return named_model(text)
 
 
 def _system(text: str, _field: str) -> System:

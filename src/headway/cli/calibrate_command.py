@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from headway.cli._deployment import read_system
 from headway.cli._output import output_options
 from headway.cli._params import CONFIG, MODEL, PRECISION, Converted, integer
 from headway.cli._report import Column, Passage, Quantity, Report, Table, Toned
@@ -52,7 +53,7 @@ def _file(text: str, field: str) -> tuple[str, dict[str, int]]:
 @click.option("--cp", type=integer(), default="1", show_default=True, help="Context parallel degree.")
 @click.option("--weights", type=PRECISION, help="Format of the linear layers; the model's own by default.")
 @click.option("--kv", type=PRECISION, help="Format of the KV cache; the model's own by default.")
-@click.option("--engine", help="Engine whose published constants are the start, as vllm or sglang.")
+@click.option("--engine", help="Engine whose published constants are the start; the files' own by default.")
 @click.option("--draft", type=integer(0, 64), default="0", help="Tokens drafted per pass by an MTP module.")
 @click.option("--chunk", type=integer(1, 1_000_000), default="8192", help="Tokens per pass and data rank.")
 @output_options
@@ -85,14 +86,15 @@ def calibrate(
     from headway.evidence.own_stack import Deployment, fit_stack
     from headway.physics.layout import Layout
 
-    served, system = _served(model, config), _system(on, hardware)
+    served, system = _served(model, config), read_system(hardware, on)
     precision = read_precision(served, weights, kv)
     common = {"tp": tp, "dp": dp, "ep": ep, "pp": pp, "cp": cp}
+    read = [(Layout(**(common | own)), read_results(path)) for path, own in results]
+    engine = _engine(engine, [run.engine for _, runs in read for run in runs])
     cases: list[Case] = []
-    for path, own in results:
-        layout = Layout(**(common | own))
+    for layout, runs in read:
         where = Deployment(served, system, layout, precision, engine, draft, float(chunk))
-        cases.extend((where, run) for run in read_results(path))
+        cases.extend((where, run) for run in runs)
     found = fit_stack(cases)
     return _report(found, served, system, engine, tuple(path for path, _ in results), tuple(d.layout for d, _ in cases))
 
@@ -106,11 +108,17 @@ def _served(model: Model | None, config: str | None) -> Model:
     return Model.from_config(config) if config is not None else model  # type: ignore[return-value]
 
 
-def _system(on: str, hardware: str | None) -> System:
-    from headway.cli._params import system_names
-    from headway.facts.systems import load_system_toml, system
+def _engine(asked: str | None, named: list[str]) -> str | None:
+    """The engine asked for, by its calibrated name; else the one that all files name."""
+    from headway.facts.calibration import book, engine_name
+    from headway.facts.errors import unknown
 
-    return load_system_toml(hardware, on) if hardware and on not in system_names() else system(on)
+    if asked is None:
+        return named[0] if len(set(named)) == 1 and named[0] else None
+    found = engine_name(asked)
+    if found is None:
+        raise unknown("--engine", asked, book().names("engine"))
+    return found
 
 
 def _report(

@@ -10,7 +10,8 @@ import click
 from headway.cli._chart import Axis, Marker, Series, XYChart
 from headway.cli._deployment import (
     Asked,
-    deployment_options,
+    context_notes,
+    pass_options,
     read_calibration,
     read_model,
     read_precision,
@@ -28,7 +29,7 @@ DRAWINGS = ("time", "cost", "speed")
 
 
 @click.command()
-@deployment_options
+@pass_options
 @click.option("--over", type=choice("axis", lambda: ("batch", "context")), default="batch", help="batch or context.")
 @click.option("--show", type=choice("drawing", lambda: DRAWINGS), default="time", help="time, cost or speed.")
 @click.option("--batch", type=quantity("count"), default="64", help="Sequences per pass, when over context.")
@@ -89,9 +90,9 @@ def curve(
         if explain:
             parts.append(Passage("Blackboard", (found.terms.latex(), *found.terms.assumptions)))
     return Report(
-        title=f"{model.name}, {layout.label()}: one decode pass over {over}",
+        title=f"{model.name}, {layout.label()}: one decode pass over {over}, {_beside(drawn[0])}",
         parts=tuple(parts),
-        notes=tuple(notes),
+        notes=(*notes, *context_notes(model, context if over == "batch" else 0.0)),
         document={"curves": [_document(c) for c in drawn]},
     )
 
@@ -112,7 +113,7 @@ def draw(found: Curve, show: str) -> XYChart:
         Marker(value, label)
         for value, label in (
             (found.balance_batch if found.over == "batch" else found.balance_context, "balance"),
-            (found.largest_batch if found.over == "batch" else math.inf, "memory full"),
+            (found.largest_batch if found.over == "batch" else found.longest_context, "memory full"),
         )
         if xs[0] <= value <= xs[-1]
     )
@@ -142,6 +143,7 @@ def _table(found: Curve, points: int) -> Table:
         Column("tokens_per_second_per_chip", "tok/s\nGPU", "count"),
         Column("usd_per_mtok", "$/Mtok", "dollars", priority=1),
         Column("binding", "binds", align="left", priority=2),
+        Column("fits", "fits", align="left"),
     )
     from headway.serving.curve import row_indices
 
@@ -152,22 +154,33 @@ def _table(found: Curve, points: int) -> Table:
             *(float(values[i]) for _, values in found.lines),
             float(found.tokens_per_second_per_user[i]),
             float(found.tokens_per_second_per_chip[i]),
-            None if math.isnan(found.usd_per_mtok[i]) else float(found.usd_per_mtok[i]),
+            float(found.usd_per_mtok[i]) if found.fits[i] and not math.isnan(found.usd_per_mtok[i]) else None,
             str(found.binding[i]),
+            "yes" if found.fits[i] else "no",
         )
         for i in row_indices(found, points)
     )
     return Table(f"curve_{found.system}", columns, rows, found.system)
 
 
+def _beside(found: Curve) -> str:
+    """What the curve was drawn for beside its axis."""
+    return f"context {found.fixed:,.0f} tokens" if found.over == "batch" else f"batch {found.fixed:,.0f}"
+
+
 def _notes(found: Curve) -> tuple[str, ...]:
     def shown(value: float, unit: str) -> str:
         return f"{value:,.0f} {unit}" if math.isfinite(value) else "none"
 
+    if found.over == "batch":
+        room = f"{found.largest_batch:,.0f} sequences of {found.fixed:,.0f} tokens fit in memory"
+    elif found.longest_context:
+        room = f"{found.fixed:,.0f} sequences fit in memory up to a context of {found.longest_context:,.0f} tokens"
+    else:
+        room = f"{found.fixed:,.0f} sequences fit in memory at no context"
     return (
         f"{found.system}: balance batch {shown(found.balance_batch, 'sequences')}, "
-        f"balance context {shown(found.balance_context, 'tokens')}, "
-        f"{found.largest_batch:,.0f} sequences fit in memory",
+        f"balance context {shown(found.balance_context, 'tokens')}, {room}",
     )
 
 
@@ -188,6 +201,8 @@ def _document(found: Curve) -> dict[str, object]:
         "binding": found.binding,
         "balance_batch": found.balance_batch,
         "balance_context_tokens": found.balance_context,
+        "fits": found.fits,
         "largest_batch": found.largest_batch,
+        "longest_context_tokens": found.longest_context,
         "terms": found.terms.to_dict(),
     }

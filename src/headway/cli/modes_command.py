@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli._chart import Axis, Series, XYChart
-from headway.cli._deployment import Asked, deployment_options, search
+from headway.cli._deployment import Asked, context_notes, deployment_options, search
 from headway.cli._output import output_options
 from headway.cli._params import Converted
 from headway.cli._report import Column, Part, Passage, Quantity, Report, Table, facts_table
@@ -57,7 +57,10 @@ def modes(asked: Asked, advertised: tuple[float, float] | None) -> Report:
     return Report(
         title=f"{model.name}: fast and slow modes",
         parts=tuple(parts),
-        notes=("multiples are of the cheapest mode; cost, not price: a provider adds its own",) if menus else (),
+        notes=(
+            *(("multiples are of the cheapest mode; cost, not price: a provider adds its own",) if menus else ()),
+            *context_notes(model, asked.isl + asked.osl),
+        ),
         document={"menus": [_document(name, m) for name, m in menus]},
         exit_code=0 if menus else 1,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from headway.cli._chart import Axis, BarChart, Series, XYChart
-from headway.cli._deployment import Asked, deployment_options, plan_table, search
+from headway.cli._deployment import Asked, context_notes, deployment_options, plan_table, search
 from headway.cli._output import explain_option, output_options
 from headway.cli._report import Part, Passage, Report
 from headway.serving.document import layout_name, plan_sources, plans_document
@@ -65,7 +65,11 @@ def plan_report(
     return Report(
         title=_title(model, results[0]),
         parts=tuple(parts),
-        notes=(*_notes(found), *(f"assumed: {a}" for a in (results[0].assumptions if explain else ()))),
+        notes=(
+            *_notes(found),
+            *context_notes(model, results[0].workload.isl + results[0].workload.osl),
+            *(f"assumed: {a}" for a in (results[0].assumptions if explain else ())),
+        ),
         document=plans_document(model.name, results),
         data=plan_table([p for r in results for p in r.plans]),
         exit_code=0 if found else 1,
@@ -84,6 +88,7 @@ def _title(model: Model, result: PlanResult) -> str:
     w = result.workload
     limits = [f"{n} <= {format_quantity(v, 'seconds')}" for n, v in (("TTFT", w.ttft), ("TPOT", w.tpot)) if v < 1e12]
     extra = [f"{format_quantity(w.cache_hit, 'fraction')} cached"] if w.cache_hit else []
+    extra += [f"{w.draft} drafted, {w.acceptance:g} kept per pass"] if w.draft else []
     return ", ".join([f"{model.name}: {w.isl:,} in, {w.osl:,} out", *extra, *limits])
 
 

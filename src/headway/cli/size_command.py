@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headway.cli._deployment import Asked, deployment_options, search
+from headway.cli._deployment import Asked, context_notes, deployment_options, search
 from headway.cli._output import output_options
 from headway.cli._params import FRACTION, quantity
 from headway.cli._report import Column, Part, Passage, Report, Table
@@ -14,6 +14,8 @@ from headway.serving.document import layout_name, plan_document
 
 if TYPE_CHECKING:
     from headway.serving.fleet import Fleet
+
+_CLAIM = ("each fleet is the cheapest of its system: one deployment within the limits, repeated",)
 
 
 @click.command()
@@ -47,7 +49,7 @@ def size(asked: Asked, requests: float | None, tokens: float | None, utilisation
     return Report(
         title=f"{model.name}: fleet for {load:,.4g} requests per second",
         parts=tuple(parts),
-        notes=("each deployment is the cheapest of its system that meets the limits",) if fleets else (),
+        notes=(*(_CLAIM if fleets else ()), *context_notes(model, asked.isl + asked.osl)),
         document={
             "model": model.name,
             "requests_per_second": load,

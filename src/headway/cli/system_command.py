@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from headway.cli._output import output_options
-from headway.cli._params import SYSTEM, system_names
+from headway.cli._params import CONFIG, Converted, system_names
 
 if TYPE_CHECKING:
     from headway.cli._report import Cell, Report, Table
@@ -36,14 +36,17 @@ _DIMENSIONS: Final = MappingProxyType(
 
 
 @click.command()
-@click.argument("name", type=SYSTEM)
+@click.argument("name", type=Converted("system", lambda text, _field: text, system_names))
+@click.option("--hardware", type=CONFIG, help="A TOML file with systems of your own.")
 @output_options
-def system(name: System) -> Report:
+def system(name: str, hardware: str | None) -> Report:
     """Show a system: peak rates, memory, links, machine balance, drain times, prices, and where sources disagree.
 
     Rates are dense and one-way, never derated.
     """
-    return describe(name)
+    from headway.cli._deployment import read_system
+
+    return describe(read_system(hardware, name))
 
 
 @click.command()

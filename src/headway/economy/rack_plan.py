@@ -85,6 +85,8 @@ def plan_decisions(
 ) -> PlanResult:
     """Plan a deployment for the calls of a market's agents; :func:`rack_for` makes a rack of it.
 
+    The least cost counts: nothing is given up for a first token that comes sooner.
+
     Parameters
     ----------
     model, system
@@ -106,7 +108,7 @@ def plan_decisions(
     (True, 8.0)
     """
     shape = decision_workload(sellers_asked, tokens, survives=survives, ttft=ttft, tpot=tpot)
-    return plan(model, system, shape, prices=prices, chips=chips)
+    return plan(model, system, shape, prices=prices, chips=chips, ttft_premium=0.0)
 
 
 def rack_for(

@@ -18,11 +18,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from headway.facts.calibration import engine_name
 from headway.facts.check import positive
 from headway.facts.errors import InputError
 
@@ -53,6 +54,8 @@ class BenchmarkRun:
         Requests completed [1].
     acceptance : float
         Mean tokens per pass where the tool reports it, else 1 [token].
+    engine : str
+        Calibrated engine that the file names as its backend, or whose tool wrote it; empty where it names none.
     """
 
     where: str
@@ -65,6 +68,7 @@ class BenchmarkRun:
     tpot: float
     requests: float
     acceptance: float = 1.0
+    engine: str = ""
 
 
 def read_results(path: str | Path) -> tuple[BenchmarkRun, ...]:
@@ -151,10 +155,11 @@ def _flat_run(raw: Mapping[str, Any], where: str) -> BenchmarkRun:
     """VLLM and SGLang: one level of fields, times in milliseconds."""
     sglang = "total_output_tokens_retokenized" in raw or "accept_length" in raw
     requests = _number(raw, where, "completed")
-    acceptance = raw.get("accept_length")
-    return _run(
+    acceptance, tool = raw.get("accept_length"), "sglang" if sglang else "vllm"
+    backend = raw.get("backend")
+    found = _run(
         where,
-        "sglang" if sglang else "vllm",
+        tool,
         requests,
         isl=_number(raw, where, "total_input_tokens") / requests,
         osl=_number(raw, where, "total_output_tokens") / requests,
@@ -164,6 +169,8 @@ def _flat_run(raw: Mapping[str, Any], where: str) -> BenchmarkRun:
         limit=raw.get("max_concurrency"),
         acceptance=1.0 if acceptance is None else float(positive(f"{where}: accept_length", acceptance)),
     )
+    # Either tool drives other servers too, and says which.
+    return replace(found, engine=engine_name(backend if isinstance(backend, str) else tool) or "")
 
 
 def _block(raw: Mapping[str, Any], where: str, name: str) -> Mapping[str, Any]:

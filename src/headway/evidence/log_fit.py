@@ -26,6 +26,8 @@ _MOST_DAMPED = 1e3
 _Z80 = 1.2815515655446004
 # A constant counts as identified where the data at least halve what the prior leaves open.
 _IDENTIFIED = 0.5
+# So does one that the data move this many widths of its prior: its old value is refuted, however flat the new one is.
+_REFUTED = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ def _twins(slopes: Array, scale: Array, free: Sequence[int]) -> tuple[tuple[int,
 
 
 def fit(predict: Predict, measured: Array, prior: Prior, groups: Any = None, expected: Any = (0.02,)) -> LogFit:
-    """Fit positive constants to positive measurements, freeing only those that the data tell apart.
+    """Fit positive constants to positive measurements, freeing those that the data tell apart or move far.
 
     Parameters
     ----------
@@ -219,7 +221,8 @@ def fit(predict: Predict, measured: Array, prior: Prior, groups: Any = None, exp
     centre = np.log(prior.value)
     theta, at, slopes = _solve(predict, data, spread[kinds], prior, everything, centre)
     sigma = _sigma(data - at, kinds, spread, len(everything))
-    free = select(slopes, sigma[kinds], prior.width)
+    refuted = np.flatnonzero(np.abs(theta - centre) > _REFUTED * prior.width)
+    free = tuple(sorted({*select(slopes, sigma[kinds], prior.width), *(int(k) for k in refuted)}))
     for _ in range(2):
         start = centre.copy()
         start[list(free)] = theta[list(free)]

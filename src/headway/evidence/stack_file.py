@@ -118,10 +118,13 @@ class StackCalibration:
     def result(self, found: PlanResult, asked: Workload) -> PlanResult:
         """Plans with the request overhead in their TTFT, and the workload as asked."""
         late = self.request_overhead
-        plans = tuple(replace(p, ttft_s=p.ttft_s + late) for p in found.plans)
+        plans, blocks = (
+            tuple(replace(p, ttft_s=p.ttft_s + late) for p in several) for several in (found.plans, found.blocks)
+        )
         nearest = None if found.nearest is None else replace(found.nearest, ttft_s=found.nearest.ttft_s + late)
         note = f"constants of {self.stack}, fitted ({self.where})"
-        return replace(found, plans=plans, nearest=nearest, workload=asked, assumptions=(*found.assumptions, note))
+        said = (*found.assumptions, note)
+        return replace(found, plans=plans, blocks=blocks, nearest=nearest, workload=asked, assumptions=said)
 
 
 def load_calibration(path: str | Path) -> StackCalibration:

@@ -36,7 +36,7 @@ _UNDERSTOOD = (
 )
 
 
-def read_config(config: str | Path | Mapping[str, Any], name: str | None = None) -> Model:
+def read_config(config: str | Path | Mapping[str, Any], name: str | None = None, *, formats: bool = True) -> Model:
     """Read a published configuration.
 
     Parameters
@@ -46,6 +46,8 @@ def read_config(config: str | Path | Mapping[str, Any], name: str | None = None)
         the file is read too where the configuration has no ``quantization_config``.
     name : str, optional
         Name of the model; otherwise the folder of the file, or the family.
+    formats : bool
+        Read the formats of the weights; all are in the base type otherwise.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def read_config(config: str | Path | Mapping[str, Any], name: str | None = None)
     8030261248
     """
     if isinstance(config, Mapping):
-        return _from_mapping(config, name or "")
+        return _from_mapping(config, name or "", formats)
     if not isinstance(config, (str, os.PathLike)):
         raise ConfigError("config", config, "a path of a config.json or its contents as a mapping")
     path = Path(config)
@@ -85,7 +87,7 @@ def read_config(config: str | Path | Mapping[str, Any], name: str | None = None)
         if beside.is_file():
             data = {**data, "quantization_config": read_json(beside)}
     stem = path.parent.name if path.name in ("config.json", "params.json") else path.stem
-    return _from_mapping(data, name or stem)
+    return _from_mapping(data, name or stem, formats)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _from_mapping(data: Mapping[str, Any], name: str) -> Model:
+def _from_mapping(data: Mapping[str, Any], name: str, formats: bool) -> Model:
     if "dim" in data and "n_layers" in data and "model_type" not in data:
         data = from_params(data)
     outer = Fields(data)
@@ -158,7 +160,7 @@ def _from_mapping(data: Mapping[str, Any], name: str) -> Model:
         layers=stack.layers,
         tied_embeddings=_tied(outer, fields),
         max_context=fields.count("max_position_embeddings", "model_max_length", "max_seq_len", "seq_length"),
-        precision=read_precision(fields, _quantization(outer, text), layers),
+        precision=read_precision(fields, _quantization(outer, text) if formats else None, layers),
         mtp_layers=stack.mtp_layers,
         extra_params=stack.extra_params,
         notes=notes,

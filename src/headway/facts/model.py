@@ -87,8 +87,12 @@ class Model:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_config(cls, config: str | Path | Mapping[str, Any], name: str | None = None) -> Model:
+    def from_config(
+        cls, config: str | Path | Mapping[str, Any], name: str | None = None, *, formats: bool = True
+    ) -> Model:
         """Read a published Hugging Face ``config.json``, from a path or a mapping; nothing is downloaded.
+
+        Without `formats` the formats of its weights are not read: all are in the base type.
 
         Raises
         ------
@@ -97,7 +101,7 @@ class Model:
         """
         from headway.facts.huggingface import read_config
 
-        return read_config(config, name)
+        return read_config(config, name, formats=formats)
 
     @property
     def n_layers(self) -> int:

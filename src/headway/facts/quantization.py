@@ -1,20 +1,18 @@
 """Formats of a model's parts, from the ``quantization_config`` that is published with its weights.
 
 Understood: DeepSeek's block FP8, per-tensor FP8, MXFP4 of gpt-oss, ModelOpt (``quantization_config`` or
-the contents of ``hf_quant_config.json``), compressed-tensors, AWQ and GPTQ.
+the contents of ``hf_quant_config.json``), compressed-tensors, AWQ, GPTQ, AutoRound, bitsandbytes, torchao and Quark.
 """
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from headway.facts.errors import ConfigError, nearest
 from headway.facts.families.fields import Fields
+from headway.facts.module_names import Patterns
 from headway.facts.precision import Precision
 
 ALGORITHMS: MappingProxyType[str, str] = MappingProxyType(
@@ -38,7 +36,46 @@ ALGORITHMS: MappingProxyType[str, str] = MappingProxyType(
         "INT4": "int4-g128",
     }
 )
-METHODS = ("awq", "compressed-tensors", "fbgemm_fp8", "fp8", "gptq", "modelopt", "modelopt_fp4", "mxfp4")
+METHODS = (
+    "auto-round",
+    "awq",
+    "bitsandbytes",
+    "compressed-tensors",
+    "fbgemm_fp8",
+    "fp8",
+    "gptq",
+    "modelopt",
+    "modelopt_fp4",
+    "mxfp4",
+    "quark",
+    "torchao",
+)
+
+# Keys that list what a tool left alone: compressed-tensors, ModelOpt, transformers, AutoFP8, Quark, GPTQModel and
+# bitsandbytes.
+_EXCLUDED = (
+    "ignore",
+    "exclude_modules",
+    "modules_to_not_convert",
+    "ignored_layers",
+    "exclude",
+    "dynamic",
+    "llm_int8_skip_modules",
+)
+# Beginnings of names of formats and types as AutoRound, torchao and Quark write them; the first that is found counts.
+_SPELLED = MappingProxyType(
+    {
+        "mx_fp8": "mxfp8",
+        "mx_fp": "mxfp4",
+        "nv_fp": "nvfp4",
+        "int4": "int4-g128",
+        "uint4": "int4-g128",
+        "float8": "fp8",
+        "fp8": "fp8",
+        "fp4": "mxfp4",
+        "int8": "int8",
+    }
+)
 
 # Where the bulk of each part's weights sits, under the names that published checkpoints use.
 _PARTS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
@@ -69,92 +106,6 @@ _PREFIXES = (
     "backbone.layers.",
 )
 _SAMPLES = 5
-_MOST_PATTERNS = 100_000
-_MOST_GENERAL = 64
-_MOST_LETTERS = 300
-
-
-@dataclass(frozen=True)
-class Patterns:
-    """Names of modules as quantization tools list them: plain, with wildcards, or as simple expressions.
-
-    Parameters
-    ----------
-    plain : frozenset of str
-        Names that match a module, its parents or any run of its components.
-    heads : tuple of str
-        Beginnings (``"model.layers.3.self_attn*"``).
-    general : tuple of compiled expressions
-        All other wildcards.
-    """
-
-    plain: frozenset[str]
-    heads: tuple[str, ...]
-    general: tuple[re.Pattern[str], ...]
-
-    @classmethod
-    def of(cls, fields: Fields, key: str) -> Patterns:
-        """Read a list of names under `key`."""
-        value = fields.data.get(key)
-        if value is None:
-            return cls(frozenset(), (), ())
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, (list, tuple)) or len(value) > _MOST_PATTERNS:
-            raise fields.refuse(key, "not a list or too long", "a list of module names")
-        plain: set[str] = set()
-        heads: list[str] = []
-        general: list[re.Pattern[str]] = []
-        for entry in value:
-            if not isinstance(entry, str) or len(entry) > _MOST_LETTERS:
-                raise fields.refuse(key, entry, "a list of module names")
-            for glob in globs(entry):
-                if "*" not in glob:
-                    plain.add(glob)
-                elif glob.index("*") == len(glob) - 1:
-                    heads.append(glob[:-1])
-                elif len(general) < _MOST_GENERAL:
-                    general.append(re.compile(fnmatch.translate(glob)))
-                    general.append(re.compile(fnmatch.translate(glob + ".*")))
-        return cls(frozenset(plain), tuple(heads), tuple(general))
-
-    def match(self, name: str) -> bool:
-        """Tell whether `name` or something that contains it is listed.
-
-        >>> listed = Patterns.of(Fields({"ignore": ["lm_head", "re:.*self_attn.*"]}), "ignore")
-        >>> listed.match("model.layers.3.self_attn.o_proj"), listed.match("model.layers.3.mlp.down_proj")
-        (True, False)
-        """
-        if self.plain:
-            parts = name.split(".")
-            ends = range(1, len(parts) + 1)
-            if any(".".join(parts[i:j]) in self.plain for j in ends for i in range(j)):
-                return True
-        return name.startswith(self.heads) or any(p.match(name) for p in self.general)
-
-
-def globs(entry: str) -> list[str]:
-    r"""Turn a listed name into wildcards; of ``re:`` entries only literals, ``.*`` and one ``(a|b)`` are understood.
-
-    Running a published expression would let a file stall its reader.
-
-    >>> globs("re:.*mlp\\.(gate|up)_proj.*")
-    ['*mlp.gate_proj*', '*mlp.up_proj*']
-    >>> globs("re:.*gate$")
-    ['*gate']
-    """
-    if not entry.startswith("re:"):
-        return [entry.replace("[", "[[]")]
-    body = entry[3:].removeprefix("^")
-    body = body.removesuffix("$") if body.endswith("$") else body + ".*"
-    choice = re.fullmatch(r"([^(|)]*)\(([^()]*)\)([^(|)]*)", body)
-    options = [choice[1] + one + choice[3] for one in choice[2].split("|")[:64]] if choice else [body]
-    found = []
-    for option in options:
-        text = option.replace(".*", "*").replace(r"\d+", "*").replace(r"\.", ".")
-        if not re.search(r"[\\()|+?\[\]{}^$]", text):
-            found.append(re.sub(r"\*+", "*", text))
-    return found
 
 
 def read_precision(fields: Fields, quantization: Mapping[str, Any] | None, layers: int) -> Precision:
@@ -194,7 +145,7 @@ def read_precision(fields: Fields, quantization: Mapping[str, Any] | None, layer
     default = _default_format(config)
     # Where a tool requantizes part of an FP8 checkpoint, its own lists say what it left in FP8.
     requantized = _method(config) == "fp8" and "quantized_layers" in config.data
-    keys = ("modules_to_not_convert",) if requantized else ("ignore", "exclude_modules", "modules_to_not_convert")
+    keys = ("modules_to_not_convert",) if requantized else _EXCLUDED
     excluded = [Patterns.of(config, key) for key in keys]
     for part, modules in _PARTS.items():
         if default is not None and not _mostly(modules, layers, lambda name: any(p.match(name) for p in excluded)):
@@ -232,10 +183,44 @@ def _default_format(config: Fields) -> str | None:
         return "mxfp4"
     if method in ("awq", "gptq"):
         return _integer(config)
+    if method in ("auto-round", "bitsandbytes", "torchao", "quark"):
+        return _by_tool(config, method)
     algorithm = config.word("quant_algo")
     if method.startswith("modelopt") and algorithm and algorithm != "MIXED_PRECISION":
         return _algorithm(config, algorithm)
     return None
+
+
+def _by_tool(config: Fields, method: str) -> str:
+    """Format under the keys of AutoRound, bitsandbytes, torchao and Quark."""
+    if method == "auto-round":
+        kind = config.word("data_type", default="int")
+        return _integer(config) if kind == "int" else _spelled(config, "data_type", kind)
+    if method == "bitsandbytes":
+        if not config.flag("load_in_4bit"):
+            return "int8"
+        # Blocks of 64 with a 32-bit scale take as much as 16 bits per 32; scales that are quantized again, a quarter.
+        return "int4-g128" if config.flag("bnb_4bit_use_double_quant") else "int4"
+    if method == "torchao":
+        given = config.data.get("quant_type")
+        if isinstance(given, Mapping):
+            given = given.get("default")
+        named = given.get("_type") if isinstance(given, Mapping) else given
+        # A type names the activations first: Int8DynamicActivationInt4Weight has weights of four bits.
+        text = str(named).lower().replace("_", "").rpartition("activation")[2]
+        return _spelled(config, "quant_type", text)
+    every = config.section("global_quant_config")
+    weight = every.section("weight") if every is not None else None
+    if every is None or weight is None:
+        raise config.refuse("global_quant_config", "absent", "the format of the weights")
+    return _spelled(weight, "dtype", weight.word("dtype"))
+
+
+def _spelled(config: Fields, key: str, text: str) -> str:
+    for spelling, name in _SPELLED.items():
+        if text.startswith(spelling):
+            return name
+    raise config.refuse(key, text or "absent", f"a type that begins with one of {', '.join(_SPELLED)}")
 
 
 def _algorithm(config: Fields, name: str) -> str:
@@ -275,23 +260,27 @@ def _weights(group: Fields) -> str | None:
 
 
 def _by_group(config: Fields, layers: int) -> dict[str, str]:
-    """Formats of ``config_groups``: each names the modules it covers, or all linear ones."""
+    """Formats of ``config_groups``: each names the modules it covers, or all linear ones that no other names."""
     section = config.section("config_groups")
     if section is None or config.word("quant_algo"):
         return {}
-    excluded, found = Patterns.of(config, "ignore"), {}
+    excluded = Patterns.of(config, "ignore")
+    named: dict[str, str] = {}
+    rest: dict[str, str] = {}
     for key in list(section.data)[:1000]:
         group = section.section(key) if isinstance(key, str) else None
         chosen = _weights(group) if group is not None else None
         if group is None or chosen is None:
             continue
         targets = Patterns.of(group, "targets")
-        everything = "Linear" in targets.plain
         for part, modules in _PARTS.items():
-            covered = everything or _mostly(modules, layers, targets.match)
-            if covered and not _mostly(modules, layers, excluded.match):
-                found[part] = chosen
-    return found
+            if _mostly(modules, layers, excluded.match):
+                continue
+            if _mostly(modules, layers, targets.match):
+                named.setdefault(part, chosen)
+            elif "Linear" in targets.plain:
+                rest.setdefault(part, chosen)
+    return rest | named
 
 
 def _by_layer(config: Fields, layers: int) -> dict[str, str]:
@@ -340,7 +329,8 @@ def _cache(config: Fields) -> str:
         raise config.refuse("kv_cache_quant_algo", name, "the name of a format")
     scheme = config.find("kv_cache_scheme")[1]
     if isinstance(scheme, str):
-        return _algorithm(config, scheme)
+        # AutoFP8 only says how the scales of its FP8 cache are found.
+        return "fp8" if scheme in ("static", "dynamic") else _algorithm(config, scheme)
     if scheme is None:
         return "bf16"
     section = config.section("kv_cache_scheme")

@@ -16,8 +16,8 @@ _LABELS_OF: Final = MappingProxyType(
         "bf16": ("bf16", "fp16", "bf16/fp16", "float16", "bfloat16"),
         "fp8": ("fp8", "float8"),
         "mxfp8": ("mxfp8",),
-        "int8": ("int8", "w8a8", "8bit"),
-        "nvfp4": ("nvfp4", "fp4"),
+        "int8": ("int8", "w8a8", "w8a16", "8bit"),
+        "nvfp4": ("nvfp4", "nvfp4a16", "fp4"),
         "mxfp4": ("mxfp4",),
         "int4-g128": ("int4", "awq", "gptq", "w4a16", "4bit"),
     }
@@ -25,6 +25,8 @@ _LABELS_OF: Final = MappingProxyType(
 LABELS: Final = MappingProxyType({label: name for name, labels in _LABELS_OF.items() for label in labels})
 """Labels of the formats of a checkpoint, with the number format each one means."""
 
+# Methods, not formats: most copies made by them have four bits, and those that have not say so in another word.
+_METHODS: Final = frozenset({"awq", "gptq"})
 _TUNED: Final = frozenset(
     {"instruct", "chat", "it", "hf", "base", "thinking", "preview", "meta", "nvidia", "sft", "rl"}
 )
@@ -97,16 +99,23 @@ def model_name(name: str) -> ModelName:
     ('mistral7bv0.3', 'llama270b')
     """
     kept: list[str] = []
-    label = ""
+    label = usual = ""
     for word in plain_name(name).rpartition("/")[2].split("-"):
         bare = word.removeprefix("quantized.")
-        if bare in LABELS:
+        if bare in _METHODS:
+            usual = usual or LABELS[bare]
+        elif bare in LABELS:
             label = label or LABELS[bare]
-        elif word in _TUNED or word in _PACKED or _DATE.fullmatch(word) or (label and _VERSION_OF_COPY.fullmatch(word)):
+        elif (
+            word in _TUNED
+            or word in _PACKED
+            or _DATE.fullmatch(word)
+            or ((label or usual) and _VERSION_OF_COPY.fullmatch(word))
+        ):
             continue
         else:
             kept.append(word)
-    return ModelName("".join(kept), label)
+    return ModelName("".join(kept), label or usual)
 
 
 def device_name(name: str) -> DeviceName:

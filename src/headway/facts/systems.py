@@ -371,3 +371,27 @@ def load_system_toml(path: str | Path, name: str | None = None) -> System:
     silicon = _checked_chip(doc, wanted) if wanted in own else chip(wanted)
     prices = _tariffs(chosen, numbered_rows(doc, "tariff", TARIFF_COLUMNS))
     return _checked_system(doc, chosen, silicon, prices)
+
+
+def own_system(path: str | Path, name: str) -> System:
+    """The system of that name in a user's own TOML file (``"2xacme8"``: two of its ``acme8``), else in the catalog.
+
+    Errors are those of :func:`load_system_toml` and :func:`system`; a name in neither gets the nearest of both.
+
+    >>> own_system("absent.toml", "h200")
+    Traceback (most recent call last):
+    headway.facts.errors.InputError: ...
+    """
+    own = {spelt.lower(): spelt for spelt in names(read_document(path), "system")}
+    asked = str(name).strip()
+    sized = _SIZED.fullmatch(asked.lower())
+    if asked.lower() in own or not own:
+        return load_system_toml(path, own.get(asked.lower()))
+    if sized and sized[2] in own:
+        unit = load_system_toml(path, own[sized[2]])
+        return _resized(unit, int(sized[1]) * unit.chips, asked)
+    try:
+        return system(asked)
+    except UnknownNameError:
+        known = (*own.values(), *_aliases("system"), *_aliases("chip"))
+        raise unknown("system", asked, known, f"a system of {path} or of the catalog") from None

@@ -148,7 +148,7 @@ def cost_floors(
     (['input', 'output', 'cache_read'], True)
     """
     use = mean_utilisation(utilisation)
-    result = plan(model, system, workload, prices=prices, chips=chips)
+    result = plan(model, system, workload, prices=prices, chips=chips, ttft_premium=0.0)
     base = result.cheapest
     if base is None:
         return Floors(model.name, system.name, False, result.reason, use, None, (), ASSUMPTIONS, result.sources)
@@ -205,7 +205,8 @@ def _steps(
     """Floors of prompts that are as long as each step of the sheet."""
     floors = []
     for step in () if sheet is None else sheet.steps:
-        long = plan(model, system, replace(workload, isl=int(step)), prices=prices, chips=chips).cheapest
+        far = replace(workload, isl=int(step))
+        long = plan(model, system, far, prices=prices, chips=chips, ttft_premium=0.0).cheapest
         for field in ("input", "output"):
             cost = math.nan if long is None else getattr(long, f"usd_per_mtok_{field}") / use
             made = "no plan holds it" if long is None else f"the same with {step:,.0f} tokens of prompt"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,8 +56,13 @@ class Curve:
         What sets most of the kernel's time.
     balance_batch, balance_context : float
         Where cache and weights balance compute on the blackboard [1], [token].
+    fits : array of bool
+        Whether the cache of each point fits in memory beside the weights.
     largest_batch : float
-        Sequences that fit in memory at the fixed context (over batch), else at each context's smallest [1].
+        Sequences that fit in memory at the fixed context, or at the longest context drawn [1].
+    longest_context : float
+        Context up to which the fixed batch (over batch: one sequence) fits in memory, at most the longest that the
+        model or the axis has; 0 where it never does [token].
     terms : Terms
         The blackboard's closed form.
     sources : tuple of Source
@@ -77,7 +83,9 @@ class Curve:
     binding: Any
     balance_batch: float
     balance_context: float
+    fits: Any
     largest_batch: float
+    longest_context: float
     terms: Terms
     sources: tuple[Source, ...]
 
@@ -146,7 +154,11 @@ def curve(
     place = layout or Layout()
     positive("batch", single("batch", batch))
     not_negative("context", single("context", context), "token")
-    seats = float(largest_batch(model, system, place, max(context, 1.0), precision=precision))
+
+    def most(tokens: Any) -> Any:
+        return np.asarray(largest_batch(model, system, place, tokens, precision=precision), dtype=float)
+
+    seats = float(most(max(context, 1.0)))
     terms = decode_terms(model, system, place, precision=precision, profile=profile)
     balance = float(terms.balance_batch(context))
     if x is None:
@@ -160,6 +172,7 @@ def curve(
     b, c = (points, np.asarray(float(context))) if over == "batch" else (np.asarray(float(batch)), points)
     step = decode_step(model, system, place, b, c, precision=precision, efficiency=efficiency)
     rate = np.asarray(step.tokens_per_second_per_chip)
+    longest = max(float(model.max_context or 0), float(np.max(c)), 1.0)
     paid = float("nan") if prices is None else prices.usd_per_chip_second(watts_per_chip(system))
     return Curve(
         model=model.name,
@@ -177,10 +190,23 @@ def curve(
         binding=np.broadcast_to(step.binding, points.shape),
         balance_batch=balance,
         balance_context=terms.balance_context(),
-        largest_batch=seats,
+        fits=np.broadcast_to(b <= most(np.maximum(c, 1.0)), points.shape),
+        largest_batch=seats if over == "batch" else float(most(np.max(points))),
+        longest_context=_last(lambda tokens: bool(most(tokens) >= (1.0 if over == "batch" else batch)), longest),
         terms=terms,
         sources=step.sources,
     )
+
+
+def _last(holds: Callable[[float], bool], top: float) -> float:
+    """Largest whole number from 1 to `top` up to which a condition holds; 0 where it does not at 1."""
+    if holds(top):
+        return top
+    low, high = 0, int(top)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(float(middle)) else (low, middle)
+    return float(low)
 
 
 def row_indices(found: Curve, points: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ CHUNKS = (512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0)
 _PROMPTS_PER_RANK = (1.0, 2.0, 4.0, 8.0)
 _BATCH_POINTS = 40
 _MOST_WORKERS = 12
+# Decoders beside one to twelve prefill workers, in the deployments that a small load is sized with.
+_MOST_DECODERS = 32
 _LONGEST_PASS = 16384.0
 # Decoders that are matched with prefill workers at once: enough to be quick, few enough to stay in the cache.
 _BLOCK = 1024
@@ -288,14 +290,47 @@ def _matched(workers: _Prefill, chips: int, size: Array, rate: Array, slack: Arr
     pick = np.argmax(score.reshape(len(size), -1), axis=1)
     group, i = np.unravel_index(pick, score.shape[1:])
     row = np.arange(len(size))
-    return best[row, group], x[i], np.maximum(y[row, group, i], 0.0)
+    x, y = x[i], np.maximum(y[row, group, i], 0.0)
+    return _quickest(workers, best[row, group], np.where(y > 0, y * rate / x, np.inf)), x, y
+
+
+def _quickest(workers: _Prefill, best: NDArray[np.intp], needed: Array) -> NDArray[np.intp]:
+    """For each prefill worker the quickest of its size that still has the rate needed of one; else itself."""
+    found = best.copy()
+    for n in np.unique(workers.chips):
+        a, b = np.searchsorted(workers.chips, (n, n + 0.5))
+        rows = (best >= a) & (best < b)
+        found[rows] = np.minimum(best[rows], a + np.searchsorted(workers.rate[a:b], needed[rows]))
+    return found
+
+
+def _small(workers: _Prefill, chips: int, size: Array, rate: Array, slack: Array) -> tuple[Any, Any, Array, Array]:
+    """For each number of chips the pair of pools that serves most: decoder, prefill worker, how many of each.
+
+    :func:`_matched` keeps for each decoder the pools of most rate per chip, which are mostly large; a small load
+    needs the small ones.
+    """
+    fronts = [np.flatnonzero(size == n) for n in np.unique(size)]
+    rows = np.concatenate([g[front_2d(rate[g], -slack[g])] for g in fronts])
+    best, quick = _within(workers, slack[rows])
+    x = np.arange(1, _MOST_WORKERS + 1, dtype=float)[:, None]
+    y = np.arange(1, _MOST_DECODERS + 1, dtype=float)
+    used = x * workers.chips[best][:, :, None, None] + y * size[rows][:, None, None, None]
+    served = np.minimum(x * workers.rate[best][:, :, None, None], y * rate[rows][:, None, None, None])
+    good = np.flatnonzero(quick[:, :, None, None] & (used <= chips))
+    order = good[np.lexsort((-served.ravel()[good], used.ravel()[good]))]
+    _, first = np.unique(used.ravel()[order], return_index=True)
+    row, group, i, k = np.unravel_index(order[first], used.shape)
+    decoder, one, many = rows[row], x[i, 0], y[k]
+    return decoder, _quickest(workers, best[row, group], many * rate[decoder] / one), one, many
 
 
 def separated(s: Serving) -> Evaluated | None:
     """Prefill and decode on separate chips, whole workers of each, ratio matched to the load; None where none fits.
 
     ``x`` prefill workers and ``y`` decode workers serve ``min(x R_p, y R_d)`` requests per second. Each decoder
-    takes the prefill workers of most rate per chip among those that leave it within the limit of TTFT.
+    takes the prefill workers of most rate per chip among those that leave it within the limit of TTFT, and of
+    those that keep up the quickest. Without a network the pools share one domain.
 
     >>> from headway.facts.efficiency import efficiency_of
     >>> from headway.facts.models import model
@@ -307,6 +342,8 @@ def separated(s: Serving) -> Evaluated | None:
     (True, True)
     """
     w = s.workload
+    if not s.system.network_bandwidth:
+        s = replace(s, chips=min(s.chips, s.system.domain_size))
     workers = _prefill_workers(s)
     every = layouts(s.model, s.system, s.chips)
     kept, batch2 = _batches(s, every, w.mean_context, 1.0)
@@ -326,13 +363,21 @@ def separated(s: Serving) -> Evaluated | None:
     rows = np.flatnonzero(y)
     if not rows.size:
         return None
-    j, x, y, seconds, rate, size = (v[rows] for v in (j, x, y, seconds, rate, size))
+    swift = np.flatnonzero(seconds <= w.tpot * w.acceptance)
+    if swift.size:
+        more, *pools = _small(workers, s.chips, size[swift], rate[swift], w.ttft - seconds[swift])
+        rows = np.concatenate([rows, j.size + np.arange(more.size)])
+        i = np.concatenate([np.arange(j.size), swift[more]])[rows]
+        j, x, y = (np.concatenate(part)[rows] for part in zip((j, x, y), pools, strict=True))
+    else:
+        i, j, x, y = rows, j[rows], x[rows], y[rows]
+    seconds, rate, size = (v[i] for v in (seconds, rate, size))
     chips = x * workers.chips[j] + y * size
     on_prefill = x * workers.chips[j] / chips
     return Evaluated(
-        layout=_select(flat, rows),
+        layout=_select(flat, i),
         prefill_layout=_select(workers.layout, j),
-        batch=batch2.ravel()[rows],
+        batch=batch2.ravel()[i],
         chunk=workers.prompts[j],
         decoders=y,
         prefillers=x,

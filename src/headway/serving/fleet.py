@@ -12,6 +12,8 @@ from headway.serving.plan import Plan, PlanResult, watts_per_chip
 from headway.serving.workload import SECONDS_PER_HOUR, Prices
 
 SECONDS_PER_DAY = 86400.0
+# Fleets whose loads differ by less than this factor have the same head room.
+_SAME_LOAD = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,9 @@ def size(
     utilisation: float = 0.7,
     prices: Prices | None = None,
 ) -> Fleet | None:
-    """Repeat the plan that serves the load with the least cost; None where the plan is infeasible.
+    """Repeat the deployment that serves the load with the least cost; None where the plan is infeasible.
+
+    Of equal cost and almost equal head room the one with the shortest time to first token.
 
     Parameters
     ----------
@@ -103,8 +107,12 @@ def size(
     positive("requests_per_second", single("requests_per_second", requests_per_second), "1/s")
     positive("utilisation", fraction("utilisation", single("utilisation", utilisation)))
     paid = prices or result.prices
-    fleets = [_repeat(p, system, requests_per_second, utilisation, paid) for p in result.plans]
-    return min(fleets, key=lambda f: f.usd_per_hour, default=None)
+    every = (*result.blocks, *result.plans)
+    fleets = [_repeat(p, system, requests_per_second, utilisation, paid) for p in every]
+    least = min((f.usd_per_hour for f in fleets), default=0.0)
+    cheap = [f for f in fleets if f.usd_per_hour <= least * (1.0 + 1e-12)]
+    load = min((f.load for f in cheap), default=0.0)
+    return min((f for f in cheap if f.load <= load * _SAME_LOAD), key=lambda f: f.plan.ttft_s, default=None)
 
 
 def _repeat(plan: Plan, system: System, load: float, utilisation: float, paid: Prices) -> Fleet:

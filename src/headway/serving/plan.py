@@ -6,12 +6,12 @@ per user, throughput per chip and energy per token, each plan with what binds it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from headway.facts.calibration import grade_of
-from headway.facts.check import single, whole
+from headway.facts.check import fraction, single, whole
 from headway.facts.efficiency import Efficiency, efficiency_of
 from headway.facts.hardware import System
 from headway.facts.model import Model
@@ -20,10 +20,11 @@ from headway.facts.sources import Source
 from headway.physics.layout import Layout
 from headway.physics.memory import MemoryUse, memory_use
 from headway.physics.step import decode_step
+from headway.serving.choose import Feasible, nearest
 from headway.serving.deployments import Evaluated, Serving, colocated, separated
-from headway.serving.infeasible import broken, no_room
-from headway.serving.pareto import front, front_2d
-from headway.serving.workload import Prices, Workload
+from headway.serving.infeasible import no_room
+from headway.serving.pareto import front
+from headway.serving.workload import Prices, Workload, beyond_context
 
 PER_MILLION = 1e6
 
@@ -111,6 +112,8 @@ class PlanResult:
     assumptions : tuple of str
     sources : tuple of Source
     grade : str
+    blocks : tuple of Plan
+        For each number of chips the deployment that serves most within the limits: what a fleet repeats.
     """
 
     feasible: bool
@@ -125,6 +128,7 @@ class PlanResult:
     assumptions: tuple[str, ...]
     sources: tuple[Source, ...]
     grade: str = "datasheet only"
+    blocks: tuple[Plan, ...] = ()
 
     @property
     def cheapest(self) -> Plan | None:
@@ -176,6 +180,7 @@ def plan(
     precision: Precision | None = None,
     efficiency: Efficiency | None = None,
     chips: int | None = None,
+    ttft_premium: float = 0.01,
 ) -> PlanResult:
     """Search every deployment of a model on a system for a workload.
 
@@ -190,6 +195,8 @@ def plan(
         Published constants of the chip where not given.
     chips : int, optional
         Chips that may be used; one unit of the system where not given.
+    ttft_premium : float
+        Share by which a plan may cost more where that at least halves its time to first token [1].
 
     Returns
     -------
@@ -199,7 +206,7 @@ def plan(
     Raises
     ------
     RangeError
-        If `chips` is not whole and positive.
+        If `chips` is not whole and positive, or the premium is no share.
     UnknownNameError
         If no prices are given and the system has no tariff.
 
@@ -215,11 +222,13 @@ def plan(
     >>> slow.feasible, slow.reason.startswith("TPOT at best")
     (False, True)
     """
+    fraction("ttft_premium", single("ttft_premium", ttft_premium))
     allowed = int(whole("chips", single("chips", system.chips if chips is None else chips), most=1_000_000))
     s = Serving(model, system, workload, precision or model.precision, efficiency or efficiency_of(system), allowed)
     paid = prices or default_prices(system)
     runs = [e for e in (colocated(s), separated(s)) if e is not None and e.count]
     count = sum(e.count for e in runs)
+    beyond = beyond_context(model, workload.isl + workload.osl)
     sources = tuple(dict.fromkeys(model.sources + system.sources + system.chip.sources + s.efficiency.sources))
 
     def result(reason: str, plans: tuple[Plan, ...], nearest: Plan | None) -> PlanResult:
@@ -233,25 +242,20 @@ def plan(
             paid,
             model.name,
             system.name,
-            ASSUMPTIONS,
+            (*ASSUMPTIONS, beyond) if beyond else ASSUMPTIONS,
             sources,
             grade_of(system, None),
         )
 
     if not runs:
         return result(no_room(s), (), None)
-    good = [np.flatnonzero((e.ttft <= workload.ttft) & (e.tpot <= workload.tpot)) for e in runs]
-    if not any(g.size for g in good):
-        return result(*_nearest(s, runs, paid))
-    chosen: list[tuple[Evaluated, int]] = []
-    for run, index in zip(runs, good, strict=True):
-        if index.size:
-            rate = run.requests_per_second[index] / run.chips[index]
-            chosen += [(run, int(index[i])) for i in front_2d(1.0 / run.tpot[index], 1.0 / rate)]
-    speed = np.array([1.0 / e.tpot[i] for e, i in chosen])
-    cost = np.array([e.chips[i] / e.requests_per_second[i] for e, i in chosen])
-    plans = _plans(s, paid, [chosen[k] for k in front_2d(speed, cost)])
-    return result("", plans, None)
+    found = Feasible.of(s, runs)
+    if not found.index.size:
+        reason, miss = nearest(s, runs)
+        return result(reason, (), _plans(s, paid, [miss])[0])
+    rows, blocks = found.best(ttft_premium, workload.osl), found.blocks(ttft_premium)
+    plans = _plans(s, paid, found.at(rows))
+    return replace(result("", plans, None), blocks=_plans(s, paid, found.at(blocks), single=True))
 
 
 def plan_systems(results: tuple[PlanResult, ...]) -> tuple[Plan, ...]:
@@ -301,8 +305,13 @@ def representative(plans: tuple[Plan, ...], most: int = 10) -> tuple[Plan, ...]:
     return tuple(sorted((ordered[i] for i in picked), key=lambda p: p.tpot_s))
 
 
-def _plans(s: Serving, prices: Prices, chosen: list[tuple[Evaluated, int]]) -> tuple[Plan, ...]:
-    """All figures of evaluated deployments; where time and memory go is looked up for all of them in one pass."""
+def _plans(
+    s: Serving, prices: Prices, chosen: list[tuple[Evaluated, int]], *, single: bool = False
+) -> tuple[Plan, ...]:
+    """All figures of evaluated deployments; where time and memory go is looked up for all of them in one pass.
+
+    With `single`, colocated deployments are shrunk to one worker.
+    """
     layout = Layout(
         *(np.array([np.ravel(getattr(run.layout, f.name))[i] for run, i in chosen], dtype=int) for f in fields(Layout))
     )
@@ -330,6 +339,7 @@ def _plans(s: Serving, prices: Prices, chosen: list[tuple[Evaluated, int]]) -> t
             MemoryUse(*(float(kind[k]) for kind in kinds)),
             str(binding[k]),
             tuple((name, float(value[k])) for name, value in spent.items()),
+            int(one[0].decoders[one[1]]) if single and not one[0].separate else 1,
         )
         for k, one in enumerate(chosen)
     )
@@ -343,9 +353,10 @@ def _plan(
     use: MemoryUse,
     binding: str,
     breakdown: tuple[tuple[str, float], ...],
+    parts: int,
 ) -> Plan:
     w, layout = s.workload, run.layout.at(i)
-    rate, chips = float(run.requests_per_second[i]), float(run.chips[i])
+    rate, chips = float(run.requests_per_second[i]) / parts, float(run.chips[i]) / parts
     usd_per_request = chips * prices.usd_per_chip_second(watts_per_chip(s.system)) / rate
     fresh, old = float(run.prefill_share[i]), float(run.cached_share[i])
     out = rate * w.osl
@@ -354,7 +365,7 @@ def _plan(
         mode="separate" if run.separate else "colocated",
         layout=layout,
         prefill_layout=run.prefill_layout.at(i),
-        workers=int(run.decoders[i]),
+        workers=int(run.decoders[i]) // parts,
         prefill_workers=int(run.prefillers[i]),
         chips=int(chips),
         batch=float(run.batch[i]),
@@ -374,21 +385,3 @@ def _plan(
         binding=binding,
         breakdown=breakdown,
     )
-
-
-def _nearest(s: Serving, runs: list[Evaluated], prices: Prices) -> tuple[str, tuple[Plan, ...], Plan]:
-    """The deployment that misses the limits least, and a sentence on which limit and by how much."""
-    w = s.workload
-    misses: list[tuple[float, Evaluated, int]] = []
-    for run in runs:
-        over = np.maximum(run.ttft / w.ttft, run.tpot / w.tpot)
-        misses.append((float(np.min(over)), run, int(np.argmin(over))))
-    _, run, i = min(misses, key=lambda m: m[0])
-    best = _plans(s, prices, [(run, i)])[0]
-    alone = [broken("TTFT", float(min(np.min(r.ttft) for r in runs)), w.ttft)]
-    alone.append(broken("TPOT", float(min(np.min(r.tpot) for r in runs)), w.tpot))
-    said = "; ".join(a for a in alone if a)
-    if not said:
-        both = [broken("TTFT", best.ttft_s, w.ttft), broken("TPOT", best.tpot_s, w.tpot)]
-        said = "each limit can be met, not both at once: nearest " + " and ".join(b for b in both if b)
-    return said, (), best

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from headway.facts.check import fraction, not_negative, positive, single, whole
 from headway.facts.errors import RangeError
+from headway.facts.model import Model
 
 SECONDS_PER_HOUR = 3600.0
 JOULES_PER_KWH = 3.6e6
@@ -84,6 +85,29 @@ class Workload:
     def mean_context(self) -> float:
         """Tokens in the cache of a sequence, averaged over its answer [token]."""
         return self.isl + self.osl / 2.0
+
+
+def beyond_context(model: Model, tokens: float) -> str:
+    """A note where a request, input and output, is longer than the model was made for; empty where it is not.
+
+    Parameters
+    ----------
+    model : Model
+    tokens : float
+        Input and output of one request [token].
+
+    Examples
+    --------
+    >>> from headway.facts.models import model
+    >>> beyond_context(model("llama-3.1-8b"), 201_000)
+    'requests of 201,000 tokens are longer than the longest context of llama-3.1-8b, 131,072 tokens'
+    >>> beyond_context(model("llama-3.1-8b"), 5000)
+    ''
+    """
+    most = model.max_context
+    if not most or tokens <= most:
+        return ""
+    return f"requests of {tokens:,.0f} tokens are longer than the longest context of {model.name}, {most:,} tokens"
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ FAMILIES: MappingProxyType[str, Family] = MappingProxyType(
         "qwen2_vl": Family(dense.qwen2),
         "qwen2_5_vl": Family(dense.qwen2),
         "mimo": Family(dense.qwen2),
+        "seed_oss": Family(dense.qwen2),
         "qwen3": Family(dense.qwen3),
         "qwen3_vl": Family(dense.qwen3),
         "phi": Family(dense.phi),
