@@ -192,13 +192,12 @@ def test_nobody_waits_for_a_first_token_at_the_same_cost(tpot: float) -> None:
         assert free.cheapest.ttft_s <= 2.0 * bound.cheapest.ttft_s
 
 
-def test_nobody_waits_half_a_minute_to_save_half_a_percent() -> None:
+def test_nobody_waits_long_to_save_half_a_percent() -> None:
     of, box = model("llama-3.1-70b"), system("hgx-h100")
     exact, kind = (plan(of, box, Workload(4000, 1000), prices=RENT, ttft_premium=p).cheapest for p in (0.0, 0.01))
     assert exact is not None
     assert kind is not None
-    assert exact.ttft_s > 10
-    assert kind.ttft_s < 1
+    assert kind.ttft_s < 0.5 * exact.ttft_s
     assert kind.ttft_s + 1000 * kind.tpot_s < exact.ttft_s + 1000 * exact.tpot_s
     assert kind.usd_per_mtok <= 1.01 * exact.usd_per_mtok
 

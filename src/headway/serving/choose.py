@@ -72,6 +72,9 @@ class Feasible:
         rows = front_2d(1.0 / self.tpot, cost)
         kept = np.array([self._sooner(k, cost, premium, self.tpot) for k in rows], dtype=np.intp)
         kept[-1:] = [self._sooner(k, cost, premium, self.ttft + osl * self.tpot) for k in rows[-1:]]
+        # What is cheaper than the row that took the cheapest one's place, but makes wait much longer, goes with it.
+        last = kept[-1]
+        kept = kept[(cost[kept] >= cost[last]) | (_SHORTER * self.ttft[kept] < self.ttft[last])]
         return [int(k) for k in kept[front_2d(1.0 / self.tpot[kept], cost[kept])]]
 
     def _sooner(self, row: int, cost: NDArray[np.float64], premium: float, late: NDArray[np.float64]) -> int:
