@@ -104,8 +104,8 @@ def plan_decisions(
     >>> from headway.facts.models import model
     >>> from headway.facts.systems import system
     >>> found = plan_decisions(model("llama-3.1-8b"), system("hgx-h200"), tpot=0.02)
-    >>> found.feasible, rack_for(found).chips
-    (True, 8.0)
+    >>> found.feasible, rack_for(found).chips <= 8.0
+    (True, True)
     """
     shape = decision_workload(sellers_asked, tokens, survives=survives, ttft=ttft, tpot=tpot)
     return plan(model, system, shape, prices=prices, chips=chips, ttft_premium=0.0)
