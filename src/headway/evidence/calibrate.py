@@ -67,6 +67,8 @@ class Observed:
     users : float
         Requests in flight on one worker [1].
     work : Workload
+    plan : Scheduler
+        Of the source's scripts, where it has any.
     times : PassTimes
         With all of :data:`FLOORS` at zero.
     counts : array of shape (parts, floors)
@@ -80,6 +82,7 @@ class Observed:
     engine: str
     users: float
     work: Workload
+    plan: Scheduler
     times: PassTimes
     counts: Array
     tpot: float
@@ -95,9 +98,7 @@ class Observed:
         decode, mixed, alone = self.counts @ (floors * np.where(_LAUNCHED, share, 1.0) if self.overlaps else floors)
         t = self.times
         times = replace(t, decode=t.decode + decode, mixed=t.mixed + mixed, alone=t.alone + float(alone))
-        plan = replace(
-            _plan(self.setup), request_overhead=waits[0], token_overhead=waits[1], queueing=min(waits[2], 1.0)
-        )
+        plan = replace(self.plan, request_overhead=waits[0], token_overhead=waits[1], queueing=min(waits[2], 1.0))
         found = settle(times, self.users, self.work, plan)
         return found.tpot, found.ttft
 
@@ -126,12 +127,12 @@ def _observe(key: str, setup: Setup, pool: Pool, engine: str, run: Mapping[str, 
     none: dict[str, Any] = dict.fromkeys(FLOORS, 0.0)
     bare = replace(eff, **none)
     users = float(setup.concurrency or 1) / pool.workers
-    work = Workload(int(setup.isl or 1), int(setup.osl or 1))
+    work, plan = Workload(int(setup.isl or 1), int(setup.osl or 1)), _plan(setup)
     scope = {c.name: c.value for c in table.constants[f"engine.{engine}"].values()}
 
     def times(floors: dict[str, Any]) -> PassTimes:
         one = replace(bare, **floors)
-        where = (setup.model, setup.system, [pool.layout], [users], [work], _plan(setup))
+        where = (setup.model, setup.system, [pool.layout], [users], [work], plan)
         return pass_times(*where, precision=setup.precision, efficiency=one)[0]
 
     plain = times({})
@@ -143,7 +144,9 @@ def _observe(key: str, setup: Setup, pool: Pool, engine: str, run: Mapping[str, 
         for i, part in enumerate(_PARTS):
             counts[i, j] = float(np.mean(np.asarray(getattr(added, part)) - np.asarray(getattr(plain, part)))) / unit
     nan = float("nan")
-    return Observed(key, setup, engine, users, work, plain, counts, run.get("tpot_ms", nan), run.get("ttft_ms", nan))
+    return Observed(
+        key, setup, engine, users, work, plan, plain, counts, run.get("tpot_ms", nan), run.get("ttft_ms", nan)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def solve_each(cases: Sequence[Case], table: Book | None = None) -> tuple[Run | 
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, (_, setup) in enumerate(cases):
         # Of models and systems, the catalog gives the same object for the same name.
-        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision, setup.chunk, setup.poll)
+        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision, _divides(setup), setup.poll)
         kind = _kind(setup)
         groups[(kind, *alike) if kind in _TOGETHER else (kind, i)].append(i)
     found: dict[int, Run | Refusal] = {}
@@ -115,6 +115,13 @@ def _solve(
             return [Refusal(str(error))]
         # Which of them it was shows when each is asked alone.
         return [one for case in cases for one in _solve(kind, [case], efficiency, table)]
+
+
+def _divides(setup: Setup) -> float | None:
+    """The chunk of a setup that divides its prompts; of one that does not, nothing depends on its size."""
+    chunk, usual = setup.chunk, Scheduler().chunk
+    whole = chunk is None or (setup.isl is not None and setup.isl <= min(chunk, usual))
+    return None if whole else chunk
 
 
 def _kind(setup: Setup) -> Callable[..., Any]:
@@ -160,7 +167,8 @@ def _plan(setup: Setup, table: Book | None) -> Scheduler:
     engine = engine_name(setup.engine)
     kept = {"whole_request": engine in WHOLE_REQUEST, "whole_window": engine in WHOLE_WINDOW}
     plan = replace(scheduler_for(setup.engine, table), **kept, poll=setup.poll)
-    return plan if setup.chunk is None else replace(plan, chunk=setup.chunk)
+    chunk = _divides(setup)
+    return plan if chunk is None else replace(plan, chunk=chunk)
 
 
 def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Iterator[Run | Refusal]:
