@@ -117,17 +117,12 @@ def observe(rows: Sequence[Measurement], table: Book) -> tuple[Observed, ...]:
     return tuple(found)
 
 
-def _plan(setup: Setup) -> Scheduler:
-    plan = Scheduler(poll=setup.poll)
-    return plan if setup.chunk is None else replace(plan, chunk=setup.chunk)
-
-
 def _observe(key: str, setup: Setup, pool: Pool, engine: str, run: Mapping[str, Any], table: Book) -> Observed:
     eff = efficiency_for(setup.system, engine, table)
     none: dict[str, Any] = dict.fromkeys(FLOORS, 0.0)
     bare = replace(eff, **none)
     users = float(setup.concurrency or 1) / pool.workers
-    work, plan = Workload(int(setup.isl or 1), int(setup.osl or 1)), _plan(setup)
+    work, plan = Workload(int(setup.isl or 1), int(setup.osl or 1)), setup.scheduled(Scheduler())
     scope = {c.name: c.value for c in table.constants[f"engine.{engine}"].values()}
 
     def times(floors: dict[str, Any]) -> PassTimes:

@@ -104,9 +104,9 @@ def launch_of(row: Measurement, model: Model, system: System) -> Launch | None:
     >>> launch_of(row, model("deepseek-r1"), system("hgx-b200")).kv
     'fp8'
     """
-    engine = engine_name(row.engine)
-    if row.source_id not in LAUNCHED:
+    if not drawn(row):
         return None
+    engine = engine_name(row.engine)
     for one in LAUNCHES:
         asked = (model.name, one.model), (system.chip.generation, one.generation), (row.weight_precision, one.weights)
         if one.engine == engine and all(name.startswith(begins) for name, begins in asked):

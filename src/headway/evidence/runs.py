@@ -88,7 +88,7 @@ def solve_each(cases: Sequence[Case], table: Book | None = None) -> tuple[Run | 
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for i, (_, setup) in enumerate(cases):
         # Of models and systems, the catalog gives the same object for the same name.
-        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision, _divides(setup), setup.poll)
+        alike = (id(setup.model), id(setup.system), setup.engine, setup.precision, setup.scheduled(Scheduler()))
         kind = _kind(setup)
         groups[(kind, *alike) if kind in _TOGETHER else (kind, i)].append(i)
     found: dict[int, Run | Refusal] = {}
@@ -115,13 +115,6 @@ def _solve(
             return [Refusal(str(error))]
         # Which of them it was shows when each is asked alone.
         return [one for case in cases for one in _solve(kind, [case], efficiency, table)]
-
-
-def _divides(setup: Setup) -> float | None:
-    """The chunk of a setup that divides its prompts; of one that does not, nothing depends on its size."""
-    chunk, usual = setup.chunk, Scheduler().chunk
-    whole = chunk is None or (setup.isl is not None and setup.isl <= min(chunk, usual))
-    return None if whole else chunk
 
 
 def _kind(setup: Setup) -> Callable[..., Any]:
@@ -166,9 +159,7 @@ def _plan(setup: Setup, table: Book | None) -> Scheduler:
     """How the setup's engine admits and mixes requests."""
     engine = engine_name(setup.engine)
     kept = {"whole_request": engine in WHOLE_REQUEST, "whole_window": engine in WHOLE_WINDOW}
-    plan = replace(scheduler_for(setup.engine, table), **kept, poll=setup.poll)
-    chunk = _divides(setup)
-    return plan if chunk is None else replace(plan, chunk=chunk)
+    return setup.scheduled(replace(scheduler_for(setup.engine, table), **kept))
 
 
 def _closed(cases: Sequence[Case], eff: Efficiency, table: Book | None) -> Iterator[Run | Refusal]:

@@ -24,6 +24,7 @@ from headway.facts.spellings import LABELS, model_name
 from headway.facts.systems import load_system_toml
 from headway.facts.systems import system as catalog_system
 from headway.physics.layout import Layout, check_layout
+from headway.serving.scheduler import Scheduler
 
 #: What the open rows call a model and no rule of spelling finds; the layouts are the same.
 SPELLINGS: Final = MappingProxyType({"deepseek-v3/r1": "deepseek-v3"})
@@ -109,6 +110,18 @@ class Setup:
     chunk: float | None = None
     poll: float = 1.0
     assumed: tuple[str, ...] = ()
+
+    def scheduled(self, plan: Scheduler) -> Scheduler:
+        """The scheduler as the source's scripts set it; of a chunk that divides no prompt nothing depends.
+
+        >>> from headway.evidence.measurements import open_serving
+        >>> row = next(row for row in open_serving() if row.source_id == "inferencex-dump")
+        >>> setup_of(row).scheduled(Scheduler()).chunk
+        8192.0
+        """
+        chunk = plan.chunk if self.chunk is None else self.chunk
+        whole = self.isl is not None and self.isl <= min(chunk, plan.chunk)
+        return replace(plan, poll=self.poll, chunk=plan.chunk if whole else chunk)
 
 
 @dataclass(frozen=True, slots=True)
