@@ -50,6 +50,20 @@ def headway() -> Invoke:
     return invoke
 
 
+@pytest.fixture
+def llama_config() -> dict[str, Any]:
+    """Fields of a published ``config.json``: Llama-3.1-8B."""
+    return {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "intermediate_size": 14336,
+        "vocab_size": 128256,
+    }
+
+
 @pytest.fixture(autouse=True)
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "HEADWAY_TRACEBACK", "_HEADWAY_COMPLETE", "TTY_COMPATIBLE"):

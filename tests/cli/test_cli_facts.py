@@ -49,18 +49,9 @@ def test_deepseek_v3_in_words(headway):
         assert words in text
 
 
-def test_a_config_is_a_model_too(headway, tmp_path):
-    config = {
-        "model_type": "llama",
-        "hidden_size": 4096,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-        "intermediate_size": 14336,
-        "vocab_size": 128256,
-    }
+def test_a_config_is_a_model_too(headway, tmp_path, llama_config):
     file = tmp_path / "config.json"
-    file.write_text(json.dumps(config))
+    file.write_text(json.dumps(llama_config))
     found = headway("model", "--config", str(file), "--json").json()
     assert found["kv_bytes_per_token"]["bf16"] == 2 * 32 * 8 * 128 * 2
 

@@ -103,20 +103,9 @@ def test_a_system_of_a_file_stands_beside_the_catalog(headway: Invoke, tmp_path:
     assert headway("system", "h100", "--hardware", str(tmp_path / "none.toml")).code == 2
 
 
-LLAMA: dict[str, object] = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "intermediate_size": 14336,
-    "vocab_size": 128256,
-}
-
-
-def test_a_model_may_be_the_path_of_its_config(headway: Invoke, tmp_path: Path) -> None:
+def test_a_model_may_be_the_path_of_its_config(headway: Invoke, tmp_path: Path, llama_config: dict[str, Any]) -> None:
     config = tmp_path / "config.json"
-    config.write_text(json.dumps(LLAMA), encoding="utf-8")
+    config.write_text(json.dumps(llama_config), encoding="utf-8")
     for command in (("model", str(config)), ("plan", str(config), "--on", "h100", "--gpus", "1")):
         done = headway(*command)
         assert done.code == 0, done.err
@@ -126,9 +115,11 @@ def test_a_model_may_be_the_path_of_its_config(headway: Invoke, tmp_path: Path) 
     assert "expected a config.json file" in absent.err
 
 
-def test_weights_asked_for_stand_in_for_a_method_that_is_not_understood(headway: Invoke, tmp_path: Path) -> None:
+def test_weights_asked_for_stand_in_for_a_method_that_is_not_understood(
+    headway: Invoke, tmp_path: Path, llama_config: dict[str, Any]
+) -> None:
     config = tmp_path / "config.json"
-    config.write_text(json.dumps(LLAMA | {"quantization_config": {"quant_method": "hqq"}}), encoding="utf-8")
+    config.write_text(json.dumps(llama_config | {"quantization_config": {"quant_method": "hqq"}}), encoding="utf-8")
     for given in ((str(config),), ("--config", str(config))):
         asked = ("plan", *given, "--on", "h100", "--gpus", "1")
         assert "quant_method: 'hqq' is not accepted" in headway(*asked).err
